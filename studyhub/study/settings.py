@@ -1,0 +1,105 @@
+"""What one trial is, in plain frozen values: all that the science needs, nothing that only the study needs.
+
+``study.spec`` reads these from YAML; ``runner.trial`` runs them. No field here is a path, an arm name or a resource, so that the trial's id can
+be a hash of them.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days from ``start`` to ``end``, both included."""
+
+    start: date
+    end: date
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days + 1
+
+    def overlaps(self, other: "Period") -> bool:
+        return self.start <= other.end and other.start <= self.end
+
+    def before(self, days: int) -> "Period":
+        """The same period, begun ``days`` earlier (to hold a warm-up)."""
+        return Period(self.start - timedelta(days=days), self.end)
+
+    def __str__(self) -> str:
+        return f"{self.start}..{self.end}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which days train, choose and judge.
+
+    The warm-up of a training window lies inside ``train``; the warm-up of the test and of the validation lies before them (``test_warmup`` days).
+    """
+
+    train: Period
+    test: Period
+    validation: Period | None = None
+    warmup: int = 365
+    test_warmup: int = 730
+    kind: str = "temporal"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model: ``kind`` "lstm", or "dpl" (a network gives the parameters of a water-balance model).
+
+    ``recipe`` is the network's and its target's: "feng2020" (input layer, dropout on the LSTM's weights; log-transformed target) or
+    "kratzert2019" (plain LSTM, dropout on its output, forget-gate bias; z-scored target). The fields from ``physics`` on serve "dpl" only.
+    """
+
+    kind: str
+    forcing: tuple[str, ...]
+    attributes: tuple[str, ...]
+    hidden_size: int = 256
+    dropout: float = 0.5
+    recipe: str = "feng2020"
+    physics: str = "hbv"
+    scheme: str = "sequential"
+    steps_per_day: int = 1
+    raw_stores: bool = False
+    capillary_rise: bool = False
+    components: int = 16
+    dynamic: tuple[str, ...] = ()
+    fixed: tuple[tuple[str, float], ...] = ()
+    warmup_gradients: bool = False
+    static_from: str = "last_warmup_day"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the weights are found.
+
+    ``window`` is the number of scored days of one sample (rho), in days; ``learning_rate`` holds (first epoch, rate) steps, epochs from 1;
+    ``updates_per_epoch`` None means the papers' formula; ``gradient_norm`` None means no clipping.
+    """
+
+    epochs: int = 50
+    batch: int = 100
+    window: int = 365
+    updates_per_epoch: int | None = None
+    optimizer: str = "adadelta"
+    learning_rate: tuple[tuple[int, float], ...] = ((1, 1.0),)
+    gradient_norm: float | None = None
+    loss: str = "rmse_log"
+    loss_weight: float = 0.25
+    checkpoint: str = "last"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training and its scoring. ``data`` is the content hash of the basins and variables used."""
+
+    model: Model
+    training: Training
+    split: Split
+    train_basins: tuple[str, ...]
+    test_basins: tuple[str, ...]
+    seed: int
+    data: str
+    dtype: str = "float32"
