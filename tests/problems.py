@@ -11,7 +11,7 @@ IMPROVED = HBV.variant(capillary_rise=True)
 
 
 def weather(days: int, basins: int, seed: int = 0) -> Tensor:
-    """Precipitation [mm/d], temperature [degC] and potential evapotranspiration [mm/d] with wet, dry, warm and frozen days; [time, basin, 3]."""
+    """Precipitation [mm/d], temperature [degC], potential evapotranspiration [mm/d]: wet, dry, warm and frozen days; [time, basin, 3]."""
     rng = np.random.default_rng(seed)
     temperature = 6 - 12 * np.cos(np.arange(days)[:, None] * 2 * np.pi / 60) + rng.normal(0, 3, (days, basins))
     return torch.tensor(np.stack([rng.gamma(0.3, 15, (days, basins)), temperature, np.clip(0.2 * temperature, 0.01, None)], axis=-1))

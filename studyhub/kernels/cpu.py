@@ -72,7 +72,10 @@ def _written(source: str, name: str) -> Path:
 
 
 class FusedMarch(torch.autograd.Function):
-    """The kernel as one differentiable operation: (static [U, P], daily [T, U, D], start [U, S]) -> (outputs [K, T, U], last stores [U, S])."""
+    """The kernel as one differentiable operation.
+
+    (static [unit, parameter], daily [day, unit, dynamic], start [unit, store]) -> (outputs [output, day, unit], last stores [unit, store]).
+    """
 
     @staticmethod
     def forward(ctx: Any, static: Tensor, daily: Tensor, start: Tensor, problem: Problem, keep: bool) -> tuple[Tensor, Tensor, Any]:

@@ -1,9 +1,9 @@
 """The loops over days that surround the printed functions: source text, one unit (basin x component) after the other.
 
-Names: ``s`` stores, ``o`` stores at the begin of a step, ``x`` forcing, ``p`` parameters, ``q`` outputs, ``l`` multipliers (adjoint), ``g`` gradients of
-outputs. Arrays: X [day, basin, forcing], TH [unit, parameter] static values, TD [day, unit, dynamic] daily values of the parameters that ``place``
-[parameter] sends there (-1: static), S [day + 1, unit, store] stores at the begin of each day, O [output, day, unit]. ``slot`` [output] says where an
-output is written (-1: nowhere).
+Names: ``s`` stores, ``o`` stores at the begin of a step, ``x`` forcing, ``p`` parameters, ``q`` outputs, ``l`` multipliers (adjoint), ``g``
+gradients of outputs. Arrays: X [day, basin, forcing], TH [unit, parameter] static values, TD [day, unit, dynamic] daily values of the
+parameters that ``place`` [parameter] sends there (-1: static), S [day + 1, unit, store] stores at the begin of each day, O [output, day,
+unit]. ``slot`` [output] says where an output is written (-1: nowhere).
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,15 @@ class Sizes:
     outputs: int
 
     def names(self, letter: str) -> str:
-        count = {"s": self.stores, "o": self.stores, "l": self.stores, "x": self.forcing, "p": self.parameters, "q": self.outputs, "g": self.outputs}
+        count = {
+            "s": self.stores,
+            "o": self.stores,
+            "l": self.stores,
+            "x": self.forcing,
+            "p": self.parameters,
+            "q": self.outputs,
+            "g": self.outputs,
+        }
         return ", ".join(f"{letter}{i}" for i in range(count[letter]))
 
 
@@ -84,7 +92,9 @@ def explicit(n: Sizes) -> str:
     backward += _block(3, "t = T - 1 - back", *_read_day(n), *_each(n.stores, "s# = S[t, u, #]"), "for k in range(steps - 1):")
     backward += _block(4, *_each(n.stores, "inner[k, #] = s#"), f"r = step({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)")
     backward += _block(4, *_each(n.stores, "s# = r[#]"))
-    backward += _block(3, *_each(n.stores, "inner[steps - 1, #] = s#"), *_each(n.outputs, "g# = dt * GO[slot[#], t, u] if slot[#] >= 0 else R(0)"))
+    backward += _block(
+        3, *_each(n.stores, "inner[steps - 1, #] = s#"), *_each(n.outputs, "g# = dt * GO[slot[#], t, u] if slot[#] >= 0 else R(0)")
+    )
     backward += _block(3, "for k in range(steps):")
     backward += _block(4, *_each(n.stores, "s# = inner[steps - 1 - k, #]"))
     backward += _block(4, f"r = step_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, dt, {n.names('l')}, {n.names('g')})")
@@ -125,9 +135,13 @@ def _newton(n: Sizes) -> str:
     source = f"{INLINE}\ndef solve({n.names('o')}, {n.names('x')}, {n.names('p')}, dt):\n"
     source += _block(1, *_each(n.stores, "s# = o#"), "k = 0", *_residual(n), f"while not norm <= R(1) and k < {NEWTON}:")
     matrix = [f"a{i}{j} = R({int(i == j)}) - dt * r[{n.stores * (i + 1) + j}]" for i in range(n.stores) for j in range(n.stores)]
-    source += _block(2, "k += 1", *matrix, *_eliminate(n.stores, "a", "b"), *_each(n.stores, "d# = b#; c# = s#"), "before = norm", "share = R(1)")
+    source += _block(
+        2, "k += 1", *matrix, *_eliminate(n.stores, "a", "b"), *_each(n.stores, "d# = b#; c# = s#"), "before = norm", "share = R(1)"
+    )
     source += _block(2, f"for h in range({DAMPING}):")
-    source += _block(3, *_each(n.stores, "s# = c# - share * d#"), *_residual(n), "if norm <= R(1) or norm < before: break", "share *= R(0.5)")
+    source += _block(
+        3, *_each(n.stores, "s# = c# - share * d#"), *_residual(n), "if norm <= R(1) or norm < before: break", "share *= R(0.5)"
+    )
     return source + _block(1, f"return ({n.names('s')}, k, norm)") + "\n\n"
 
 
@@ -167,12 +181,18 @@ def implicit(n: Sizes) -> str:
     backward += _block(3, "t = T - 1 - back", *_read_day(n), "n = cuts[t, u]", "dt = R(1) / R(n)", *_each(n.stores, "s# = S[t, u, #]"))
     backward += _block(3, "for k in range(n - 1):")  # the day's inner roots, found again: only the days' ends were kept
     backward += _block(4, f"w = solve({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)", *_each(n.stores, "s# = w[#]; inner[k, #] = s#"))
-    backward += _block(3, *_each(n.stores, "inner[n - 1, #] = S[t + 1, u, #]"), *_each(n.outputs, "g# = dt * GO[slot[#], t, u] if slot[#] >= 0 else R(0)"))
+    backward += _block(
+        3, *_each(n.stores, "inner[n - 1, #] = S[t + 1, u, #]"), *_each(n.outputs, "g# = dt * GO[slot[#], t, u] if slot[#] >= 0 else R(0)")
+    )
     backward += _block(3, "for k in range(n):")
     backward += _block(4, *_each(n.stores, "s# = inner[n - 1 - k, #]"), f"r = linearised({n.names('s')}, {n.names('x')}, {n.names('p')})")
-    backward += _block(4, f"w = outputs_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, {n.names('g')})", *_each(n.stores, "l# += w[#]"))
+    backward += _block(
+        4, f"w = outputs_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, {n.names('g')})", *_each(n.stores, "l# += w[#]")
+    )
     transposed = [f"a{j}{i} = R({int(i == j)}) - dt * r[{n.stores * (i + 1) + j}]" for i in range(n.stores) for j in range(n.stores)]
     backward += _block(4, *transposed, *_eliminate(n.stores, "a", "l"), *_each(n.stores, "d# = dt * l#"))
     multipliers = ", ".join(f"d{i}" for i in range(n.stores))
-    backward += _block(4, f"v = parameters_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, {multipliers}, {n.names('g')})", *_spread(n, "v", 0))
+    backward += _block(
+        4, f"v = parameters_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, {multipliers}, {n.names('g')})", *_spread(n, "v", 0)
+    )
     return forward + "\n\n" + backward + _block(2, *_each(n.stores, "GS0[u, #] = l#"))

@@ -1,7 +1,7 @@
 """Torch function -> scalar Python source.
 
-torch's own tracer records an element-wise function (and what ``torch.func.vjp`` makes of it) as a graph of about 25 operations. Each is printed as one
-line of scalar arithmetic, once: equal expressions are shared, constants folded, unused lines dropped.
+torch's own tracer records an element-wise function (and what ``torch.func.vjp`` makes of it) as a graph of about 25 operations. Each is
+printed as one line of scalar arithmetic, once: equal expressions are shared, constants folded, unused lines dropped.
 """
 
 from collections.abc import Callable, Sequence
@@ -169,9 +169,10 @@ def _copy(p: _Program, a: Value, *_: object) -> Value:
 
 _RULES: dict[str, Callable[..., Value]] = {
     "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "pow": _pow, "clamp": _clamp, "where": _where,
-    "rsub": lambda p, a, b: _sub(p, b, a), "clamp_min": lambda p, a, low: _clamp(p, a, low), "clamp_max": lambda p, a, high: _clamp(p, a, None, high),
+    "rsub": lambda p, a, b: _sub(p, b, a), "reciprocal": lambda p, a: _div(p, 1.0, a),
+    "clamp_min": lambda p, a, low: _clamp(p, a, low), "clamp_max": lambda p, a, high: _clamp(p, a, None, high),
     "minimum": _binary("min({}, {})"), "maximum": _binary("max({}, {})"), "exp": _unary("math.exp({})"), "log": _unary("math.log({})"),
-    "tanh": _unary("math.tanh({})"), "sqrt": _unary("math.sqrt({})"), "reciprocal": lambda p, a: _div(p, 1.0, a),
+    "tanh": _unary("math.tanh({})"), "sqrt": _unary("math.sqrt({})"),
     "eq": _binary("{} == {}"), "ne": _binary("{} != {}"), "ge": _binary("{} >= {}"), "gt": _binary("{} > {}"), "le": _binary("{} <= {}"),
     "lt": _binary("{} < {}"), "logical_and": _binary("({} and {})"), "logical_or": _binary("({} or {})"), "logical_not": _unary("(not {})"),
     "zeros_like": _constant(0.0), "ones_like": _constant(1.0), "full_like": _full_like, "scalar_tensor": lambda p, value: float(value),

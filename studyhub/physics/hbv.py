@@ -1,13 +1,13 @@
 """HBV with five stores, as in Song et al. (2024), Eqs. 3-20, and Feng et al. (2024).
 
-Symbols are the paper's: P precipitation [mm/d], T air temperature [degC], EP potential evapotranspiration [mm/d]. Where the printed equations leave a
-rate unbounded (melt beyond the snowpack, negative excess), the bounds of the published program are kept. Store limits are rates per
-day at any time step, so that all schemes of the differential equations converge to one solution.
+Symbols are the paper's: P precipitation [mm/d], T air temperature [degC], EP potential evapotranspiration [mm/d]. Where the printed
+equations leave a rate unbounded (melt beyond the snowpack, negative excess), the bounds of the published program are kept. Store limits are
+rates per day at any time step, so that all schemes of the differential equations converge to one solution.
 
 References
 ----------
-Song, Y. et al. (2024). When ancient numerical demons meet physics-informed machine learning: adjoint-based gradients for implicit differentiable
-modeling. Hydrology and Earth System Sciences 28, 3051-3077. doi:10.5194/hess-28-3051-2024
+Song, Y. et al. (2024). When ancient numerical demons meet physics-informed machine learning: adjoint-based gradients for implicit
+differentiable modeling. Hydrology and Earth System Sciences 28, 3051-3077. doi:10.5194/hess-28-3051-2024
 Feng, D. et al. (2024). Deep dive into hydrologic simulations at global scale: harnessing the power of deep learning and physics-informed
 differentiable models. Geoscientific Model Development 17, 7181-7198. doi:10.5194/gmd-17-7181-2024
 """

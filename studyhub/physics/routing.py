@@ -16,7 +16,8 @@ MEMORY = ORDINATES - 1  # days before the first one wanted that must be routed t
 def unit_hydrograph(a: "Tensor", b: "Tensor") -> "Tensor":
     """Weights of the days 0 to 14 before today.
 
-    The density t^(a' - 1) exp(-t / b') with a' = max(a, 0) + 0.1 and b' = max(b, 0) + 0.5 [d], taken at t = 0.5, 1.5, ... 14.5 d and scaled to sum 1.
+    The density t^(a' - 1) exp(-t / b') with a' = max(a, 0) + 0.1 and b' = max(b, 0) + 0.5 [d], taken at t = 0.5, 1.5, ... 14.5 d and scaled
+    to sum 1.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def unit_hydrograph(a: "Tensor", b: "Tensor") -> "Tensor":
 
     shape, scale = a.clamp(min=0.0) + 0.1, b.clamp(min=0.0) + 0.5
     time = torch.arange(ORDINATES, dtype=a.dtype, device=a.device)[:, None] + 0.5
-    # Logarithms, because t^(a' - 1) and exp(-t / b') leave float32 long before their product does; the gamma function cancels in the scaling.
+    # Logarithms, because t^(a' - 1) and exp(-t / b') leave float32 long before their product does; the gamma function cancels in the
+    # scaling.
     return torch.softmax((shape - 1.0) * time.log() - time / scale, dim=0)
 
 

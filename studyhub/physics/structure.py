@@ -1,7 +1,7 @@
 """What a water-balance model is: stores, and fluxes that lead from one store to another.
 
-A flux is a function whose argument names say what it needs: stores, forcing symbols, parameters, or fluxes that stand before it in the table.
-Everything else (schemes, kernels, documentation, mass balance) follows from the table.
+A flux is a function whose argument names say what it needs: stores, forcing symbols, parameters, or fluxes that stand before it in the
+table. Everything else (schemes, kernels, documentation, mass balance) follows from the table.
 """
 
 import inspect

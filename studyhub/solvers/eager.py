@@ -14,7 +14,14 @@ ITERATIONS, DAMPING = 60, 6
 
 
 def march(
-    physics: Model, scheme: ModuleType, forcing: Tensor, parameters: Mapping[str, Tensor], wanted: list[int], start: Tensor, steps: int, raw: bool
+    physics: Model,
+    scheme: ModuleType,
+    forcing: Tensor,
+    parameters: Mapping[str, Tensor],
+    wanted: list[int],
+    start: Tensor,
+    steps: int,
+    raw: bool,
 ) -> tuple[list[Tensor], Tensor, Solved]:
     """Same contract as the kernel's march; see ``solvers.march``."""
     basins, components = start.shape[:2]
@@ -22,7 +29,9 @@ def march(
     stores, dt, days = tuple(start.unbind(-1)), 1.0 / steps, []
     for t in range(forcing.shape[0]):
         today = tuple(x[:, None].expand(basins, components) for x in forcing[t].unbind(-1))
-        values = tuple((p if p.ndim == 2 else p[t]).expand(basins, components) for p in (parameters[name] for name in physics.parameter_names))
+        values = tuple(
+            (p if p.ndim == 2 else p[t]).expand(basins, components) for p in (parameters[name] for name in physics.parameter_names)
+        )
         parts = []
         for _ in range(steps):
             if scheme.IMPLICIT:

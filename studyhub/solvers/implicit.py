@@ -1,6 +1,9 @@
-"""Implicit (backward) Euler of all equations at once: S(t) = S(t-1) + dt * f(S(t)). Order 1, stable at any step. Song et al. (2024), Eqs. 27-29.
+"""Implicit (backward) Euler of all equations at once: S(t) = S(t-1) + dt * f(S(t)).
 
-Only the relation stands here. Finding its root (Newton) and differentiating at the root (the adjoint, Eqs. 30-34) belong to ``march`` and the kernels.
+Order 1, stable at any step. Song et al. (2024), Eqs. 27-29.
+
+Only the relation stands here. Finding its root (Newton) and differentiating at the root (the adjoint, Eqs. 30-34) belong to ``march`` and
+the kernels.
 """
 
 import torch

@@ -41,8 +41,9 @@ class Diverged(Exception):
 class SolveReport:
     """How a march went, over all units and days.
 
-    ``iterations`` is the mean number of Newton iterations per unit and day; ``residual`` the worst residual in units of the tolerance (at most 1: all
-    converged); ``cut_days`` counts unit-days that needed shorter steps, ``below_zero`` unit-days that ended with a store below zero.
+    ``iterations`` is the mean number of Newton iterations per unit and day; ``residual`` the worst residual in units of the tolerance (at
+    most 1: all converged); ``cut_days`` counts unit-days that needed shorter steps, ``below_zero`` unit-days that ended with a store below
+    zero.
     """
 
     unit_days: int
@@ -96,7 +97,8 @@ def march(
     physics : the model's tables
     scheme : a name of ``SCHEMES``
     forcing : [time, basin, variable] in the order of ``physics.forcing``
-    parameters : one tensor per parameter, in its unit: [basin, component] where it is static, [time, basin, component] where it varies from day to day
+    parameters : one tensor per parameter, in its unit: [basin, component] where it is static, [time, basin, component] where it varies from
+    day to day
     outputs : names out of ``physics.output_names``, or "floor": the water [mm/d] that a sequential sweep makes where it holds stores up
     stores : [basin, component, store] in mm to begin with; by default what the scheme begins with
     steps_per_day : steps of equal length within the day, forcing and parameters constant
@@ -136,7 +138,14 @@ def initial_stores(physics: Model, scheme: ModuleType, shape: tuple[int, int], l
 
 
 def _fused(
-    physics: Model, scheme: ModuleType, forcing: Tensor, parameters: Mapping[str, Tensor], wanted: list[int], start: Tensor, steps: int, raw: bool
+    physics: Model,
+    scheme: ModuleType,
+    forcing: Tensor,
+    parameters: Mapping[str, Tensor],
+    wanted: list[int],
+    start: Tensor,
+    steps: int,
+    raw: bool,
 ) -> tuple[Tensor, Tensor, Solved]:
     days, basins, components = forcing.shape[0], *start.shape[:2]
     names = physics.parameter_names

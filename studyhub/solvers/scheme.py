@@ -1,7 +1,7 @@
 """What every scheme shares.
 
-A scheme is a module of this room with ``MEANING`` (one line), ``IMPLICIT``, ``SUBSTEPS`` (may a day be cut into several steps?), ``FROM_ZERO`` (do runs
-begin with empty stores?) and one function. An explicit scheme has
+A scheme is a module of this room with ``MEANING`` (one line), ``IMPLICIT``, ``SUBSTEPS`` (may a day be cut into several steps?),
+``FROM_ZERO`` (do runs begin with empty stores?) and one function. An explicit scheme has
 
     step(physics, stores, forcing, parameters, dt) -> (stores, outputs)
 
@@ -59,7 +59,8 @@ def total(terms: list[Tensor]) -> Tensor:
 def equations(physics: Model, stores: Fields, forcing: Fields, parameters: Fields, *, raw: bool = False) -> tuple[Fields, Fields]:
     """Tendencies and outputs [mm/d] of the differential equations at one state.
 
-    Fluxes see stores at or above each store's least value, unless ``raw``: then they see the stores as they are, as a plain explicit scheme would.
+    Fluxes see stores at or above each store's least value, unless ``raw``: then they see the stores as they are, as a plain explicit scheme
+    would.
     """
     seen = stores if raw else tuple(store.clamp(min=table.least) for store, table in zip(stores, physics.stores, strict=True))
     rates = physics.rates(physics.values(seen, forcing, parameters))

@@ -1,4 +1,7 @@
-"""Operator splitting as in the published HBV programs: one flux after the other, each from stores that the fluxes before it have changed."""
+"""Operator splitting as in the published HBV programs.
+
+One flux after the other, each from stores that the fluxes before it have changed.
+"""
 
 import torch
 

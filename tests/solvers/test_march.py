@@ -21,7 +21,9 @@ def functional(physics, scheme, steps, forcing, values, start, backend="auto"):
 
 
 @pytest.mark.parametrize(
-    ("physics", "scheme", "steps"), [(HBV, "sequential", 1), *((IMPROVED, *scheme) for scheme in SCHEMES)], ids=lambda x: getattr(x, "name", x)
+    ("physics", "scheme", "steps"),
+    [(HBV, "sequential", 1), *((IMPROVED, *scheme) for scheme in SCHEMES)],
+    ids=lambda x: getattr(x, "name", x),
 )
 def test_kernel_is_the_eager_march(physics, scheme, steps):
     forcing = weather(40, 2)
@@ -136,7 +138,14 @@ def test_extreme_states_converge():
     """Corners of every range: full and empty stores, cloudbursts, deep frost, parameters at their bounds."""
     rng, units, days = np.random.default_rng(3), 4000, 5
     forcing = torch.tensor(
-        np.stack([rng.choice([0, 1, 30, 500], (days, units)), rng.choice([-40, -1, 0, 1, 40], (days, units)), rng.choice([0, 3, 15], (days, units))], -1),
+        np.stack(
+            [
+                rng.choice([0, 1, 30, 500], (days, units)),
+                rng.choice([-40, -1, 0, 1, 40], (days, units)),
+                rng.choice([0, 3, 15], (days, units)),
+            ],
+            -1,
+        ),
         dtype=torch.float64,
     )
     values = {}

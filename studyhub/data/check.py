@@ -1,0 +1,142 @@
+"""Do the data hold what the trials need? Asked once, before anything is scheduled."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studyhub.catalog import PHYSICS
+from studyhub.data.manifest import shorten
+from studyhub.data.record import Record, require_complete
+from studyhub.data.shards import Shards
+from studyhub.errors import DataError
+from studyhub.study.settings import Model, Period, Trial
+
+BASINS_AT_ONCE = 64
+
+
+def check(shards: Shards, trials: Iterable[Trial]) -> None:
+    """Read, once, all that the trials will read.
+
+    Raises
+    ------
+    DataError
+        A forcing variable, attribute or basin is not in the data; a period with its warm-up is not; a day of forcing is missing; a training
+        basin has no observed discharge to train on; no test basin has any to be judged by; or a file is damaged. The first fault found.
+    """
+    needs = list(dict.fromkeys(_Needs.of(trial) for trial in trials))
+    for need in needs:
+        _require_columns(shards, need)
+        _require_periods(shards, need)
+    judged = dict.fromkeys(needs, False)
+    basins = sorted({basin for need in needs for basin in need.train_basins + need.test_basins})
+    variables = [*dict.fromkeys(name for need in needs for name in need.forcing), "qobs"]
+    for first in range(0, len(basins), BASINS_AT_ONCE):
+        record = shards.read(basins[first : first + BASINS_AT_ONCE], variables, attributes=())
+        for need in needs:
+            judged[need] |= _require_values(record, need)
+    for need in needs:
+        if not judged[need]:
+            count = len(need.test_basins)
+            raise DataError(f"observed discharge in the test period {need.test} is required, none of the {count} test basins has any")
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What a trial needs of the data; many trials share one."""
+
+    forcing: tuple[str, ...]
+    attributes: tuple[str, ...]
+    train_basins: tuple[str, ...]
+    test_basins: tuple[str, ...]
+    train: Period
+    validation: Period | None
+    test: Period
+    warmup: int
+    test_warmup: int
+    window: int
+
+    @classmethod
+    def of(cls, trial: Trial) -> "_Needs":
+        split = trial.split
+        return cls(
+            forcing_of(trial.model),
+            trial.model.attributes,
+            trial.train_basins,
+            trial.test_basins,
+            split.train,
+            split.validation,
+            split.test,
+            split.warmup,
+            split.test_warmup,
+            trial.training.window,
+        )
+
+    def spans(self) -> list[tuple[str, Period, int, tuple[str, ...]]]:
+        """Period, warm-up before it and basins of each use of the data."""
+        validation = [] if self.validation is None else [("validation", self.validation, self.test_warmup, self.train_basins)]
+        return [("train", self.train, 0, self.train_basins), *validation, ("test", self.test, self.test_warmup, self.test_basins)]
+
+
+def forcing_of(model: Model) -> tuple[str, ...]:
+    """All forcing variables of a model: those its network sees, then those its physics needs besides."""
+    physics = PHYSICS[model.physics].forcing if model.kind == "dpl" else ()
+    return tuple(dict.fromkeys((*model.forcing, *physics)))
+
+
+def _require_columns(shards: Shards, need: _Needs) -> None:
+    where = shards.manifest.folder
+    for what, names, known in (
+        ("forcing", need.forcing, [name for name in shards.variables if name != "qobs"]),
+        ("observed discharge", ("qobs",), shards.variables),
+        ("attribute", need.attributes, shards.attribute_names),
+        ("basin", need.train_basins + need.test_basins, shards.basins),
+    ):
+        missing = sorted(set(names) - set(known))
+        if missing:
+            raise DataError(f"{where}: the study needs {what} {shorten(missing)}; the data have {shorten(known, most=60)}")
+    for what, basins in (("training", need.train_basins), ("test", need.test_basins)):
+        if not basins:
+            raise DataError(f"at least one {what} basin is required, there is none")
+
+
+def _require_periods(shards: Shards, need: _Needs) -> None:
+    have = shards.period
+    for name, period, warmup, _ in need.spans():
+        whole = period.before(warmup)
+        if period.days < 1:
+            raise DataError(f"the {name} period {period} is empty; its end must not come before its start")
+        if whole.start < have.start or whole.end > have.end:
+            extra = f" with its warm-up of {warmup} days begins {whole.start} and" if warmup else ""
+            raise DataError(f"the {name} period {period}{extra} must lie within the data's {have}")
+    if need.train.days < need.warmup + need.window:
+        raise DataError(
+            f"the training period {need.train} has {need.train.days} days; a warm-up of {need.warmup} and a window of {need.window} days "
+            f"need {need.warmup + need.window}"
+        )
+
+
+def _require_values(record: Record, need: _Needs) -> bool:
+    """Check the basins of ``record`` that the trial uses; return whether any of them can be judged."""
+    for _, period, warmup, basins in need.spans():
+        chosen = _among(basins, record)
+        if chosen:
+            require_complete(record.during(period.before(warmup)).select(chosen), need.forcing)
+    trained = _among(need.train_basins, record)
+    if trained:
+        scored = Period(need.train.before(-need.warmup).start, need.train.end)
+        silent = [basin for basin, any_day in zip(trained, _observed(record, trained, scored), strict=True) if not any_day]
+        if silent:
+            required = f"observed discharge in the training period {scored} is required"
+            raise DataError(f"{required}, basin {shorten(silent)} has none; leave the basin out")
+    return bool(_observed(record, _among(need.test_basins, record), need.test).any())
+
+
+def _among(basins: Sequence[str], record: Record) -> tuple[str, ...]:
+    here = set(record.basins)
+    return tuple(basin for basin in basins if basin in here)
+
+
+def _observed(record: Record, basins: tuple[str, ...], period: Period) -> np.ndarray:
+    """Whether each basin has an observed day in the period, bool [basin]."""
+    return np.asarray(np.isfinite(record.during(period).select(basins).variable("qobs")).any(axis=1))

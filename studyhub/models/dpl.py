@@ -1,0 +1,142 @@
+"""Differentiable parameter learning: a network gives the parameters of a water-balance model, whose discharge is routed to the outlet.
+
+dHBV and dHBV.adj are this model with the sequential and the implicit scheme. Feng et al. (2024); Song et al. (2024), Eqs. 21-26.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from studyhub.models.lstm import Network
+from studyhub.models.simulation import Simulation
+from studyhub.physics.routing import MEMORY, ROUTE_A, ROUTE_B, route
+from studyhub.physics.structure import Parameter, Physics
+from studyhub.solvers.march import Marched, march
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How the water balance is solved; see ``solvers.march``."""
+
+    scheme: str
+    steps_per_day: int = 1
+    raw: bool = False
+
+
+class DifferentiableModel(nn.Module):
+    """Network -> parameters -> water balance of ``components`` parallel parameter sets, mean of their fluxes -> routing.
+
+    Parameters
+    ----------
+    network : gives ``outputs(physics, components, fixed)`` numbers per basin and day
+    dynamic : parameters that take a new value every day; all others are static
+    fixed : parameters that are not learned, with their values in the parameter's unit
+    warmup_gradients : whether training differentiates through the warm-up
+    static_from : what day static parameters are read from in simulation: "last_warmup_day", so that no day depends on later weather, or
+    "last_test_day"
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        physics: Physics,
+        solver: Solver,
+        *,
+        components: int,
+        dynamic: Sequence[str] = (),
+        fixed: Sequence[tuple[str, float]] = (),
+        warmup_gradients: bool = False,
+        static_from: str = "last_warmup_day",
+    ):
+        super().__init__()
+        self.network, self.physics, self.solver, self.components = network, physics, solver, components
+        self.fixed, self.warmup_gradients, self.static_from = dict(fixed), warmup_gradients, static_from
+        self.learned = [p for p in physics.parameters if p.name not in self.fixed]
+        self.dynamic = tuple(p.name for p in self.learned if p.name in dynamic)
+
+    @staticmethod
+    def outputs(physics: Physics, components: int, fixed: Sequence[tuple[str, float]]) -> int:
+        """Numbers per basin and day that the network gives: learned parameters x components, and two for routing."""
+        return (len(physics.parameters) - len(fixed)) * components + 2
+
+    def forward(
+        self, x: Tensor, attributes: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str] = (), *, parameters: bool = False
+    ) -> Simulation:
+        """Simulate the days after the warm-up.
+
+        In training, static parameters are read on the window's last day and the warm-up runs with the parameters of its own last day
+        throughout. In evaluation they are read as ``static_from`` says, and dynamic parameters change daily from the first day of the
+        warm-up on.
+
+        Parameters
+        ----------
+        x : [time, basin, variable], scaled inputs of the network
+        attributes : [basin, attribute], scaled
+        forcing : [time, basin, variable], in the physics' order and units
+        warmup : days before the first scored one
+        outputs : further fluxes wanted beside discharge, such as "et"
+        parameters : whether to return the parameters too
+
+        Raises
+        ------
+        solvers.march.Diverged
+            with the day counted from the first day of the warm-up
+        """
+        hidden = self.network.features(x, attributes)
+        static_day = x.shape[0] - 1 if self.training or self.static_from == "last_test_day" else warmup - 1
+        static = self.network.head(hidden[static_day])
+        if self.training:
+            warm_values = self._values(self.network.head(hidden[warmup - 1]), None)
+            values = self._values(static, hidden[warmup:])
+            with torch.set_grad_enabled(self.warmup_gradients and torch.is_grad_enabled()):
+                warm = self._march(forcing[:warmup], warm_values, outputs, None)
+            main = self._march(forcing[warmup:], values, outputs, warm.stores, day=warmup)
+            fluxes = {name: torch.cat([warm.outputs[name], main.outputs[name]]) for name in main.outputs}
+            report = warm.report.then(main.report)
+        else:
+            values = self._values(static, hidden)
+            main = self._march(forcing, values, outputs, None)
+            fluxes, report = main.outputs, main.report
+        means = {name: flux.mean(-1) for name, flux in fluxes.items()}
+        start = max(warmup - MEMORY, 0)
+        a, b = (_between(static[:, i - 2], table) for i, table in enumerate((ROUTE_A, ROUTE_B)))
+        discharge = route(means.pop("qsim")[start:], a, b)[warmup - start :]
+        given = {**values, ROUTE_A.name: a, ROUTE_B.name: b} if parameters else {}
+        return Simulation(discharge, solve=report, fluxes={name: flux[warmup:] for name, flux in means.items()}, parameters=given)
+
+    def _values(self, static: Tensor, hidden: Tensor | None) -> dict[str, Tensor]:
+        """Parameters in their units.
+
+        [basin, component]; dynamic ones [time, basin, component] where ``hidden`` [time, basin, unit] is given.
+        """
+        n, values = self.components, {}
+        for i, table in enumerate(self.learned):
+            columns = slice(i * n, (i + 1) * n)
+            daily = hidden is not None and table.name in self.dynamic
+            values[table.name] = _between(self._head(hidden, columns) if daily else static[:, columns], table)
+        return values | {name: static.new_full((static.shape[0], n), value) for name, value in self.fixed.items()}
+
+    def _head(self, hidden: Tensor, columns: slice) -> Tensor:
+        head = self.network.head
+        return nn.functional.linear(hidden, head.weight[columns], head.bias[columns])
+
+    def _march(self, forcing: Tensor, values: dict[str, Tensor], outputs: Sequence[str], stores: Tensor | None, day: int = 0) -> Marched:
+        wanted = ("qsim", *outputs)
+        solver = self.solver
+        return march(
+            self.physics,
+            solver.scheme,
+            forcing,
+            values,
+            outputs=wanted,
+            stores=stores,
+            steps_per_day=solver.steps_per_day,
+            raw=solver.raw,
+            first_day=day,
+        )
+
+
+def _between(raw: Tensor, table: Parameter) -> Tensor:
+    return table.low + torch.sigmoid(raw) * (table.high - table.low)
