@@ -1,0 +1,159 @@
+"""What exists, by name: everything that a study file may say. Nothing here needs torch, so a study is read and planned anywhere.
+
+References
+----------
+Addor, N. et al. (2017). The CAMELS data set: catchment attributes and meteorology for large-sample studies. doi:10.5194/hess-21-5293-2017
+Feng, D. et al. (2024). doi:10.5194/gmd-17-7181-2024
+Gupta, H. V. et al. (2009). Decomposition of the mean squared error and NSE performance criteria. doi:10.1016/j.jhydrol.2009.08.003
+Kling, H. et al. (2012). Runoff conditions in the upper Danube basin. doi:10.1016/j.jhydrol.2012.01.011
+Kratzert, F. et al. (2019). Towards learning universal, regional, and local hydrological behaviors. doi:10.5194/hess-23-5089-2019
+Nash, J. E. and Sutcliffe, J. V. (1970). River flow forecasting through conceptual models part I. doi:10.1016/0022-1694(70)90255-6
+Song, Y. et al. (2024). doi:10.5194/hess-28-3051-2024
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from studyhub.physics.hbv import HBV
+from studyhub.physics.structure import Physics
+
+Rates = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score per basin. ``direction`` says what is better: a larger value, a smaller one, or one nearer to zero."""
+
+    name: str
+    meaning: str
+    unit: str
+    direction: Literal["larger", "smaller", "zero"]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """``learning_rate`` is what a study gets that names none: (first epoch, rate) steps, epochs from 1."""
+
+    meaning: str
+    learning_rate: Rates
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a recipe brings to one kind of model, where the study says nothing."""
+
+    forcing: tuple[str, ...]
+    dropout: float
+    loss: str
+    optimizer: str
+    epochs: int
+    batch: int
+    gradient_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A published way to build and train a network; ``brings`` holds its defaults for each kind of model."""
+
+    meaning: str
+    brings: dict[str, Defaults]
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("nse", "Nash-Sutcliffe efficiency (1970)", "-", "larger"),
+        Metric("kge", "Kling-Gupta efficiency (2009), with the ratio of standard deviations", "-", "larger"),
+        Metric("kge_2012", "Kling-Gupta efficiency (2012), with the ratio of coefficients of variation", "-", "larger"),
+        Metric("flv", "bias of the lowest 30 % of flows, simulated and observed sorted apart", "%", "zero"),
+        Metric("abs_flv", "absolute difference of the lowest 30 % of flows, simulated and observed sorted apart", "%", "smaller"),
+        Metric("fhv", "bias of the highest 2 % of flows, simulated and observed sorted apart", "%", "zero"),
+        Metric("abs_fhv", "absolute difference of the highest 2 % of flows, simulated and observed sorted apart", "%", "smaller"),
+        Metric("low_rmse", "root mean squared error of the lowest 30 % of flows, sorted apart", "mm/d", "smaller"),
+        Metric("peak_rmse", "root mean squared error of the highest 2 % of flows, sorted apart", "mm/d", "smaller"),
+    )
+}
+
+MODELS = {
+    "lstm": "an LSTM gives streamflow from forcing and attributes",
+    "dpl": "a parameter network gives a water-balance model its parameters (differentiable parameter learning)",
+}
+
+PHYSICS: dict[str, Physics] = {HBV.name: HBV}
+
+SCHEMES = {
+    "sequential": "one flux after the other within the day, stores updated at once (operator splitting, as in the published HBV programs)",
+    "implicit": "backward Euler on all stores at once, with the adjoint's gradients",
+    "explicit": "forward Euler: fluxes from the stores at the begin of each step",
+    "rk4": "the classic Runge-Kutta scheme of fourth order",
+}
+EXPLICIT_SCHEMES = ("explicit", "rk4")
+
+LOSSES = {
+    "rmse_log": "(1 - a) RMSE(Q) + a RMSE(log10(sqrt(Q + 1e-6) + 0.1)) on discharge, with a = loss_weight (Song et al. 2024, Eq. 35)",
+    "rmse": "root mean squared error over observed days, on the scaled target where the model has one",
+    "nse": "squared error weighted by 1/(sigma + 0.1)^2, with sigma the basin's standard deviation (Kratzert et al. 2019)",
+}
+
+OPTIMIZERS = {
+    "adadelta": Optimizer("AdaDelta, as in both papers on differentiable HBV", ((1, 1.0),)),
+    "adam": Optimizer("Adam, with the steps of Kratzert et al. (2019)", ((1, 1e-3), (11, 5e-4), (21, 1e-4))),
+}
+
+FORCING_SETS = {"hbv": HBV.forcing, "daymet": ("prcp", "srad", "tmax", "tmin", "vp")}
+
+RECIPES = {
+    "feng2020": Recipe(
+        "input layer, dropout on the LSTM's weights, log-transformed target, AdaDelta",
+        {
+            # The adjoint paper's hybrid models; the LSTM of the global paper, with its 300 epochs of 256 basins.
+            "dpl": Defaults(FORCING_SETS["hbv"], 0.5, "rmse_log", "adadelta", epochs=50, batch=100),
+            "lstm": Defaults(FORCING_SETS["hbv"], 0.5, "rmse", "adadelta", epochs=300, batch=256),
+        },
+    ),
+    "kratzert2019": Recipe(
+        "plain LSTM, dropout on its output, forget-gate bias, z-scored target, Adam",
+        {
+            "dpl": Defaults(FORCING_SETS["hbv"], 0.4, "nse", "adam", epochs=30, batch=256, gradient_norm=1.0),
+            "lstm": Defaults(FORCING_SETS["daymet"], 0.4, "nse", "adam", epochs=30, batch=256, gradient_norm=1.0),
+        },
+    ),
+}
+
+CHECKPOINTS = {
+    "last": "the weights after the last epoch, as in the papers",
+    "best": "the weights of the epoch with the best validation score",
+}
+
+STATIC_FROM = {
+    "last_warmup_day": "static parameters are the network's output on the last day before the test: simulations never see later weather",
+    "last_test_day": "static parameters are the network's output on the last test day, as in the published adjoint program",
+}
+
+READERS = {
+    "camels-us": "CAMELS-US as distributed: Daymet forcing, USGS discharge, attribute files",
+    "synthetic": "virtual basins whose true parameters are known",
+}
+
+SPLITS = {"temporal": "the same basins in both: some years train, others test"}
+
+FORCINGS = {
+    "prcp": "mm/d",
+    "tmin": "degC",
+    "tmax": "degC",
+    "tmean": "degC",
+    "pet": "mm/d",
+    "srad": "W/m2",
+    "vp": "Pa",
+    "dayl": "s",
+}
+
+# Table A1 of Feng et al. (2024), under the names of the CAMELS files ("geol_porostiy" is spelt so there).
+TABLE_A1 = """
+    p_mean pet_mean p_seasonality frac_snow aridity high_prec_freq high_prec_dur low_prec_freq low_prec_dur
+    elev_mean slope_mean area_gages2
+    frac_forest lai_max lai_diff gvf_max gvf_diff dom_land_cover_frac dom_land_cover root_depth_50
+    soil_depth_pelletier soil_depth_statsgo soil_porosity soil_conductivity max_water_content sand_frac silt_frac clay_frac
+    geol_1st_class glim_1st_class_frac geol_2nd_class glim_2nd_class_frac carbonate_rocks_frac geol_porostiy geol_permeability
+"""
+ATTRIBUTE_SETS = {"table_a1": tuple(TABLE_A1.split())}

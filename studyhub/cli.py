@@ -1,0 +1,164 @@
+"""The verbs of the command line. What is heavy is imported inside them, so that help and plans come at once.
+
+Exit codes: 0 everything ended as expected, 1 some trial did not, 2 bad input, 3 our own fault (a report is written), 130 stopped.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studyhub.errors import StudyhubError
+
+OUR_FAULT, STOPPED = 3, 130
+
+HELP = "Ablation studies of hydrological models: a YAML file in, trained trials and scores per basin out."
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=HELP)
+ingest_app = typer.Typer(no_args_is_help=True, help="Turn raw basins into shards that studies read.")
+app.add_typer(ingest_app, name="ingest")
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="the study file")]
+Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help="folder of studies/ and store/")]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="change a key; may be repeated")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="name of the study, in place of the file's")]
+Data = Annotated[Path | None, typer.Option(metavar="SHARDS", help="run on these ingested basins, in place of the study's data")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command()
+def launch(
+    study: StudyFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the trials, as `studyhub plan` does, and run nothing")] = False,
+    changes: Changes = None,
+    name: Name = None,
+    data: Data = None,
+    home: Home = Path(),
+) -> None:
+    """Run the trials of a study that are not finished yet, then print its scores."""
+    if dry_run:
+        return plan(study, changes, name, data, home)
+    from studyhub.launch import launch as run
+
+    raise typer.Exit(run(study, home, changes or (), data, name))
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    changes: Changes = None,
+    name: Name = None,
+    data: Data = None,
+    home: Home = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Print the trials of a study, and what differs between its arms."""
+    from studyhub.launch import prepare
+    from studyhub.study.plan import describe
+
+    prepared = prepare(study, home, changes or (), data, name)
+    rows = [asdict(cell) | {"state": prepared.store.state(cell.trial)} for cell in prepared.plan.cells]
+    if as_json:
+        _print_json({"study": prepared.spec.name, "question": prepared.spec.question, "cells": rows})
+        return
+    print(describe(prepared.spec, prepared.plan), end="\n\n")
+    columns = ("trial", "arm", "fold", "seed", "state")
+    _print_columns(columns, [[row[column] for column in columns] for row in rows])
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="name of a study; all where none is given")] = None,
+    home: Home = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Print how many trials of a study are in which state, and why any failed or diverged."""
+    from studyhub.study.status import status as status_of
+    from studyhub.study.store import Store
+
+    store = Store(home)
+    found = [status_of(store, name) for name in ((study,) if study else store.studies())]
+    if as_json:
+        _print_json([asdict(one) for one in found])
+        return
+    if not found:
+        print(f"no study in {store.home / 'studies'} yet; `studyhub launch STUDY.yaml` starts one")
+    for one in found:
+        print(f"{one.study}: {', '.join(f'{count} {state}' for state, count in one.counts.items())}")
+        for trouble in one.troubles:
+            print(f"  {trouble.arm}, fold {trouble.fold}, seed {trouble.seed}: {trouble.state}: {trouble.cause}")
+
+
+@ingest_app.command("camels-us")
+def camels_us(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="CAMELS-US as distributed")],
+    out: Annotated[Path, typer.Option(metavar="SHARDS", help="folder to make")],
+) -> None:
+    """Read CAMELS-US with its Daymet forcing, USGS discharge and attribute files."""
+    from studyhub.data.camels_us import ingest
+
+    shards = ingest(folder, out)
+    print(f"{out}: {len(shards.basins)} basins, {shards.period}, {', '.join(shards.variables)}, {len(shards.attribute_names)} attributes")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the only place where errors become messages and exit codes."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        app(arguments, prog_name="studyhub")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except StudyhubError as error:
+        print(f"studyhub: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return STOPPED
+    except Exception as error:
+        report = _write_report(arguments, error)
+        print(f"studyhub: a fault of ours, {type(error).__name__}; please report it with the file {report}", file=sys.stderr)
+        return OUR_FAULT
+    return 0
+
+
+def _write_report(arguments: Sequence[str], error: Exception) -> Path:
+    """Write what is needed to find the fault: command, versions, machine, traceback."""
+    from studyhub.study.provenance import provenance
+
+    facts = json.dumps({"arguments": arguments} | provenance(device="-", dtype="-"), indent=1)
+    text = f"{facts}\n\n{''.join(traceback.format_exception(error))}"
+    name = f"crash-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    for folder in (Path(os.environ.get("STUDYHUB_HOME") or "."), Path(tempfile.gettempdir())):
+        path = (folder / name).absolute()
+        try:
+            path.write_text(text, encoding="utf-8")
+            return path
+        except OSError:
+            continue
+    print(text, file=sys.stderr)
+    return Path(os.devnull)
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, indent=1))
+
+
+def _print_columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

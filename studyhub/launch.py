@@ -1,0 +1,162 @@
+"""The main job: a study file goes in, trained trials and scores per basin come out.
+
+``python -m studyhub.launch STUDY.yaml`` is ``studyhub launch STUDY.yaml``. What has finished, in whichever study, is not run again.
+"""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from studyhub.data.manifest import Manifest
+from studyhub.data.synthetic_settings import SyntheticSettings
+from studyhub.runner.progress import Progress, Row, duration
+from studyhub.study.plan import DataFacts, Facts, Plan, describe, plan
+from studyhub.study.settings import Trial
+from studyhub.study.spec import ShardFolder, StudySpec, Synthetic, read
+from studyhub.study.store import Store
+
+if TYPE_CHECKING:
+    from studyhub.data.shards import Shards
+
+STOPPED = 130
+# Where no terminal says how wide it is, a table is for a file, and nothing is gained by breaking its lines.
+FILE_WIDTH = 160
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that is read and planned, and where its data and results lie."""
+
+    spec: StudySpec
+    plan: Plan
+    store: Store
+    shards: Path
+
+    def missing(self) -> dict[str, Trial]:
+        """Trials without a result. Those that another launch is at come last: perhaps they are done by then."""
+        open_trials = {name: trial for name, trial in self.plan.trials.items() if self.store.result(name) is None}
+        return dict(sorted(open_trials.items(), key=lambda item: self.store.state(item[0]) == "running"))
+
+
+def prepare(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | None = None, name: str | None = None) -> Prepared:
+    """Read and plan a study. Nothing is built or written, and neither torch nor ray is loaded."""
+    spec = read(study, overrides, data, name)
+    facts, shards = _facts(spec.data, home)
+    return Prepared(spec, plan(spec, facts), Store(home), shards)
+
+
+def _facts(data: Synthetic | ShardFolder, home: Path) -> tuple[Facts, Path]:
+    """What the plan must know of the data, and the shards folder."""
+    if isinstance(data, ShardFolder):
+        return Manifest.open(data.shards), Path(data.shards)
+    settings = _settings(data)
+    return DataFacts(settings.names, settings.period, settings.hash), home / "store" / "data" / f"synthetic-{settings.identity}"
+
+
+def _settings(data: Synthetic) -> SyntheticSettings:
+    return SyntheticSettings(basins=data.basins, years=data.years, seed=data.seed)
+
+
+def launch(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | None = None, name: str | None = None) -> int:
+    """Run what is missing of a study, write and print its scores, and return the exit code.
+
+    0: every trial finished, or diverged where its arm may; 1: some did not; 130: stopped by a signal.
+    """
+    begun, notes = time.monotonic(), Console(stderr=True)
+    prepared = prepare(study, home, overrides, data, name)
+    prepared.store.check_writable()
+    missing = prepared.missing()
+    _greet(prepared, missing, notes)
+    stopped = _run(prepared, missing, notes) if missing else False
+    if not missing:
+        _write_study(prepared)
+    code = _conclude(prepared, notes, time.monotonic() - begun)
+    if stopped and prepared.missing():
+        notes.print("stopped; the same command goes on where this one ended")
+        return STOPPED
+    return code
+
+
+def _greet(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> None:
+    notes.print(describe(prepared.spec, prepared.plan), markup=False, highlight=False, soft_wrap=True)
+    done = len(prepared.plan.trials) - len(missing)
+    if done:
+        notes.print(f"\n{done} of {len(prepared.plan.trials)} trials are there already", highlight=False)
+    for damage in filter(None, map(prepared.store.damage, missing)):
+        notes.print(damage, markup=False, highlight=False, soft_wrap=True)
+    notes.print()
+
+
+def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
+    """Check all that can be checked, then run ``missing``; return whether a signal stopped it."""
+    from studyhub.data.check import check
+    from studyhub.runner import workers
+
+    check(_shards(prepared, notes), missing.values())
+    resources = prepared.spec.resources
+    with workers.cluster() as nodes:
+        each = workers.share(resources.cpus, resources.gpus, len(missing), nodes)
+        _write_study(prepared)
+        with Progress(_rows(prepared, missing), notes) as progress:
+            return workers.run(missing, home=prepared.store.home, shards=prepared.shards, each=each, progress=progress)
+
+
+def _shards(prepared: Prepared, notes: Console) -> "Shards":
+    """Open the data; virtual basins are made when they are first needed."""
+    from studyhub.data.shards import Shards
+
+    data = prepared.spec.data
+    if isinstance(data, ShardFolder):
+        return Shards.open(prepared.shards)
+    from studyhub.data.synthetic import build
+
+    if not prepared.shards.exists():
+        notes.print(f"making {data.basins} virtual basins of {data.years} years (once)")
+    return build(_settings(data), prepared.shards)
+
+
+def _write_study(prepared: Prepared) -> None:
+    prepared.store.write_study(prepared.spec.name, prepared.spec.text(), prepared.plan.cells)
+
+
+def _rows(prepared: Prepared, missing: Iterable[str]) -> list[Row]:
+    """A progress row for each trial, under the name of the first cell that it answers."""
+    first = {cell.trial: cell for cell in reversed(prepared.plan.cells)}
+    return [Row(name, first[name].arm, str(first[name].fold), first[name].seed) for name in missing]
+
+
+def _conclude(prepared: Prepared, notes: Console, seconds: float) -> int:
+    """Write and print the scores; 0 where every cell ended as its arm may, else 1."""
+    from studyhub.runner.results import SCORES, collect, states, table
+
+    store, name, cells = prepared.store, prepared.spec.name, prepared.plan.cells
+    scores = collect(store, name)
+    out = Console()
+    if not out.is_terminal:
+        out = Console(width=FILE_WIDTH)
+    out.print()
+    out.print(table(scores, states(store, cells), out.width))
+    out.print(f"\nscores  {store.study_folder(name) / SCORES}", markup=False, highlight=False, soft_wrap=True)
+    notes.print(f"took {duration(seconds)}", highlight=False)
+    return int(any(unexpected(prepared.spec, cell.arm, store.state(cell.trial)) for cell in cells))
+
+
+def unexpected(spec: StudySpec, arm: str, state: str) -> bool:
+    """Tell whether a cell in this state is not what the study expects in the end."""
+    return state != "finished" and not (state == "diverged" and spec.arm(arm).may_diverge)
+
+
+def main() -> int:
+    """Run ``studyhub launch`` with this process's arguments."""
+    from studyhub.cli import main as studyhub
+
+    return studyhub(["launch", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

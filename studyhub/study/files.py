@@ -1,0 +1,120 @@
+"""Small files that are there in full or not at all, and errors that say what to do about a folder."""
+
+import json
+import math
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from studyhub.errors import StoreError
+
+ADVICE = "make the folder writable, or choose another with --home DIR or STUDYHUB_HOME"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write ``path`` into one message."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{error.filename or path}: cannot be written ({error.strerror or error}); {ADVICE}") from None
+
+
+def make_folder(path: Path) -> Path:
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def check_writable(folder: Path) -> None:
+    """Raise a StoreError unless files can be made in ``folder``, which is made where it is missing."""
+    probe = make_folder(folder) / _temporary("writable")
+    with writing(folder):
+        probe.touch()
+        probe.unlink()
+
+
+def now_on(folder: Path) -> float:
+    """Time [s] by the clock that stamps files in ``folder``: on a shared filesystem the clocks of machines differ."""
+    probe = folder / _temporary("clock")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write several files: each appears in full or not at all, and none does if any cannot be written."""
+    written: dict[Path, Path] = {}
+    try:
+        for path, text in texts.items():
+            temporary = path.with_name(_temporary(path.name))
+            with writing(path):
+                written[temporary] = path
+                _write_through(temporary, text)
+        for temporary, path in written.items():
+            with writing(path):
+                os.replace(temporary, path)
+    finally:
+        for temporary in written:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_texts({path: json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"})
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None where there is no file.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: incomplete or damaged") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: incomplete or damaged")
+    return content
+
+
+def _write_through(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _temporary(name: str) -> str:
+    return f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types: a trained trial must not be lost over a NaN or a number of NumPy's."""
+    match value:
+        case None | bool() | str() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    scalar = getattr(value, "item", None)
+    return _plain(scalar()) if callable(scalar) else str(value)

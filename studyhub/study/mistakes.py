@@ -1,0 +1,101 @@
+"""Pydantic's findings in a hydrologist's words: what was required, what was given, what to do, and on which line."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from studyhub.errors import SpecError
+from studyhub.study.shape import ShardFolder, StudyFile, Synthetic, keys_at
+from studyhub.study.wording import nearest, shown
+from studyhub.study.yaml import Document, Key
+
+NEEDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+    "tuple_type": "a list",
+}
+BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "above"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "below"),
+}
+EXAMPLES = {
+    "question": "what the study asks, in a sentence",
+    "split": "{train: [1985-10-01, 1995-09-30], test: [1997-10-01, 2007-09-30]}",
+    "train": "[1985-10-01, 1995-09-30]",
+    "test": "[1997-10-01, 2007-09-30]",
+    "arms": "a name for each arm, and what it changes",
+    "seeds": "[1, 2, 3]",
+    "better": "an arm",
+    "than": "an arm",
+    "metric": "kge",
+}
+
+
+def translate(document: Document, error: ValidationError) -> list[SpecError]:
+    """One SpecError for each of pydantic's findings; a required key that is only misspelt is not missed too."""
+    details = [(_key(detail), detail) for detail in error.errors(include_url=False)]
+    misspelt = [key for key, detail in details if detail["type"] == "extra_forbidden"]
+    meant = {(*key[:-1], name) for key in misspelt for name in _known(document, key[:-1]) if f"`{name}`" in _unknown_key(document, key)}
+    return [_one(document, key, detail) for key, detail in details if detail["type"] != "missing" or key not in meant]
+
+
+def _key(detail: Any) -> Key:
+    """Place of a finding, without pydantic's own marks: <shards> is which kind of data was tried, [key] a mapping's key."""
+    return tuple(part for part in detail["loc"] if not str(part).startswith(("<", "[")))
+
+
+def _one(document: Document, key: Key, detail: Any) -> SpecError:
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return document.error(_unknown_key(document, key), *key)
+    if kind == "missing":
+        example = EXAMPLES.get(str(key[-1]))
+        return document.error("is required" + (f": {example}" if example else ""), *key)
+    return document.error(_message(kind, detail), *key)
+
+
+def _message(kind: str, detail: Any) -> str:
+    given = shown(detail["input"])
+    context = detail.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in BOUNDS:
+        bound, words = BOUNDS[kind]
+        return f"needs a number {words} {context[bound]:g}, got {given}"
+    if kind == "too_short":
+        return f"needs at least {context['min_length']}, got {given}"
+    if kind in NEEDS:
+        return f"needs {NEEDS[kind]}, got {given}"
+    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, got {given}"
+
+
+def _known(document: Document, parent: Key) -> tuple[str, ...]:
+    """Keys that the mapping at ``parent`` may hold."""
+    if parent[:1] == ("data",):
+        return tuple((ShardFolder if "shards" in document.get("data") else Synthetic).model_fields)
+    return keys_at(parent)
+
+
+def _unknown_key(document: Document, key: Key) -> str:
+    *parent, name = key
+    hint = nearest(name, _known(document, tuple(parent)))
+    if hint.startswith("known") and (home := _home(str(name), tuple(parent))):
+        return f"unknown key here; it belongs in `{home}`"
+    return f"unknown key; {hint}"
+
+
+def _home(name: str, parent: Key) -> str | None:
+    """Section that does have the key ``name``."""
+    sections = ("shared", "training", "split", "resources")
+    if parent and name in StudyFile.model_fields:
+        return "the outermost level"
+    return next((section for section in sections if (section,) != parent and name in keys_at((section,))), None)

@@ -1,0 +1,163 @@
+"""The shape of a study file: which keys there are, and what each takes.
+
+Pydantic stays in this module and its neighbours ``levels`` and ``mistakes``. A key that the file leaves out is left out of ``said()`` too:
+``study.resolve`` fills in the defaults, arm by arm.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from studyhub.catalog import CHECKPOINTS, LOSSES, METRICS, MODELS, OPTIMIZERS, PHYSICS, READERS, RECIPES, SCHEMES, SPLITS, STATIC_FROM
+from studyhub.study.levels import (
+    ArmName,
+    Attributes,
+    Basins,
+    Count,
+    Distinct,
+    Fixed,
+    Forcing,
+    Fraction,
+    Gpus,
+    MaybePeriod,
+    OrEmpty,
+    OrEmptyList,
+    OrNone,
+    Parameters,
+    PeriodLevel,
+    Positive,
+    Rates,
+    Seed,
+    Text,
+    WholeBasins,
+    ingested,
+    level,
+)
+
+UNSAID: Any = None  # never seen: only said keys are read
+
+
+class Shape(BaseModel):
+    """One mapping of the file: its keys are all there is, and ``1`` is not ``"1"``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def said(self) -> dict[str, Any]:
+        """Only what the file says."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Synthetic(Shape):
+    """Virtual basins, made when they are first needed."""
+
+    reader: Annotated[str, level("reader", READERS), ingested] = "synthetic"
+    basins: Annotated[int, Field(ge=1, le=9999)] = 40
+    years: Annotated[int, Field(ge=1, le=200)] = 10
+    seed: Seed = 1
+
+
+class ShardFolder(Shape):
+    """Basins that were ingested. The path is as written: from the folder where the command runs."""
+
+    shards: Text
+    basins: WholeBasins = "all"
+    exclude: Basins = ()
+
+
+def _data_kind(value: Any) -> str:
+    given = value if isinstance(value, dict) else {}
+    return "<shards>" if isinstance(value, ShardFolder) or "shards" in given else "<synthetic>"
+
+
+Data = Annotated[
+    Annotated[Synthetic, Tag("<synthetic>")] | Annotated[ShardFolder, Tag("<shards>")],
+    Discriminator(_data_kind),
+]
+
+
+class SplitKeys(Shape):
+    kind: Annotated[str, level("split", SPLITS)] = "temporal"
+    train: PeriodLevel
+    test: PeriodLevel
+    validation: MaybePeriod = None
+    warmup: Count = 365
+    test_warmup: Count = 730
+
+
+class ModelKeys(Shape):
+    model: Annotated[str, level("model", MODELS)] = UNSAID
+    forcing: Forcing = UNSAID
+    attributes: Attributes = UNSAID
+    hidden_size: Count = UNSAID
+    dropout: Annotated[float, Field(ge=0, lt=1)] = UNSAID
+    recipe: Annotated[str, level("recipe", RECIPES)] = UNSAID
+    physics: Annotated[str, level("physics", PHYSICS)] = UNSAID
+    scheme: Annotated[str, level("scheme", SCHEMES)] = UNSAID
+    steps_per_day: Count = UNSAID
+    raw_stores: bool = UNSAID
+    capillary_rise: bool = UNSAID
+    components: Count = UNSAID
+    dynamic: Parameters = UNSAID
+    fixed: Fixed = UNSAID
+    warmup_gradients: bool = UNSAID
+    static_from: Annotated[str, level("level", STATIC_FROM)] = UNSAID
+
+
+class TrainingKeys(Shape):
+    epochs: Count = UNSAID
+    batch: Count = UNSAID
+    window: Count = UNSAID
+    updates_per_epoch: Annotated[Count | None, OrNone] = UNSAID
+    optimizer: Annotated[str, level("optimizer", OPTIMIZERS)] = UNSAID
+    learning_rate: Rates = UNSAID
+    gradient_norm: Annotated[Positive | None, OrNone] = UNSAID
+    loss: Annotated[str, level("loss", LOSSES)] = UNSAID
+    loss_weight: Fraction = UNSAID
+    checkpoint: Annotated[str, level("level", CHECKPOINTS)] = UNSAID
+
+
+class ArmKeys(ModelKeys, TrainingKeys):
+    may_diverge: bool = UNSAID
+
+
+class Resources(Shape):
+    """What one trial takes. ``gpus`` may be a fraction; "auto" takes one where there are any."""
+
+    cpus: Count = 1
+    gpus: Gpus = "auto"
+
+
+class Claim(Shape):
+    """What the study expects, said before it runs."""
+
+    better: str
+    than: str
+    metric: Annotated[str, level("metric", METRICS)]
+
+
+class StudyFile(Shape):
+    question: Text
+    data: Data = Synthetic()
+    split: SplitKeys
+    shared: Annotated[ModelKeys, OrEmpty] = ModelKeys()
+    training: Annotated[TrainingKeys, OrEmpty] = TrainingKeys()
+    arms: Annotated[dict[ArmName, Annotated[ArmKeys, OrEmpty]], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), Distinct]
+    resources: Annotated[Resources, OrEmpty] = Resources()
+    compare: Annotated[tuple[Claim, ...], Field(strict=False), OrEmptyList] = ()
+
+
+def keys_at(path: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Keys that the mapping at ``path`` may hold."""
+    shape = _SECTIONS.get(str(path[0])) if path else StudyFile
+    return tuple(shape.model_fields) if shape else ()
+
+
+_SECTIONS: dict[str, type[Shape]] = {
+    "split": SplitKeys,
+    "shared": ModelKeys,
+    "training": TrainingKeys,
+    "arms": ArmKeys,
+    "resources": Resources,
+    "compare": Claim,
+}

@@ -1,0 +1,211 @@
+"""A study as it will run: read from YAML, checked, with every default filled in, frozen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from studyhub.errors import SpecError
+from studyhub.study.dump import dump
+from studyhub.study.mistakes import translate
+from studyhub.study.names import check_study
+from studyhub.study.overrides import apply, derive_name, parse_override, replace_data
+from studyhub.study.resolve import Arm, Sections, meaningful, resolve
+from studyhub.study.settings import Period, Split
+from studyhub.study.shape import Claim, Resources, ShardFolder, StudyFile, Synthetic
+from studyhub.study.wording import listed, nearest
+from studyhub.study.yaml import Document, combined, load
+
+__all__ = ["Arm", "Claim", "Resources", "ShardFolder", "StudySpec", "Synthetic", "read"]
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """A study.
+
+    Parameters
+    ----------
+    name : name of its folder
+    source : the file it was read from, and ``overrides`` what the command line changed
+    question : what it asks
+    data : virtual basins, or a folder of shards
+    split : which days train, choose and judge
+    arms : the combinations under study, with all defaults filled in
+    seeds : each arm is trained once with each
+    resources : what one trial takes
+    compare : its claims
+    """
+
+    name: str
+    source: str
+    overrides: tuple[str, ...]
+    question: str
+    data: Synthetic | ShardFolder
+    split: Split
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    resources: Resources
+    compare: tuple[Claim, ...]
+
+    def arm(self, name: str) -> Arm:
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def text(self) -> str:
+        """The study as a study file with nothing left to default; reading it gives the same trials."""
+        changed = "".join(f"# changed by {override}\n" for override in self.overrides)
+        return f"# resolved from {self.source}\n{changed}" + dump(_plain(self))
+
+
+def read(path: str | Path, overrides: Sequence[str] = (), data_override: str | Path | None = None, name: str | None = None) -> StudySpec:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : the file
+    overrides : ``path.to.key=value`` texts, values in YAML
+    data_override : a shards folder that takes the place of the file's data; basins that the file chooses among shards stay chosen
+    name : name of the study; else the file's, with the changes from the command line in it
+
+    Raises
+    ------
+    SpecError
+        One message, with file, line and key, for all that is wrong (the first few of it).
+    """
+    document = load(path)
+    if data_override is not None:
+        replace_data(document, str(data_override))
+    changes = [parse_override(text) for text in overrides]
+    for change in changes:
+        apply(document, change)
+    given = _shape(document)
+    split, errors = _split(document, given)
+    arms, problems = _arms(document, given, split)
+    errors += [*problems, *_claims(document, given)]
+    if errors:
+        raise _sorted(errors)
+    options = (*(() if data_override is None else (f"--data {data_override}",)), *(f"--set {change.text}" for change in changes))
+    return StudySpec(
+        name=derive_name(path, changes, data_override) if name is None else check_study(name),
+        source=str(path),
+        overrides=options,
+        question=given.question,
+        data=given.data,
+        split=split,
+        arms=arms,
+        seeds=given.seeds,
+        resources=given.resources,
+        compare=given.compare,
+    )
+
+
+def _shape(document: Document) -> StudyFile:
+    errors = list(_unquoted(document))
+    if errors:  # pydantic would say less well what is wrong with them
+        raise _sorted(errors)
+    try:
+        return StudyFile.model_validate(document.values)
+    except ValidationError as error:
+        raise _sorted(translate(document, error)) from None
+
+
+def _unquoted(document: Document) -> Iterator[SpecError]:
+    """Basin ids that YAML reads as numbers."""
+    for section in ("basins", "exclude"):
+        basins = document.get("data", section)
+        for index, basin in enumerate(basins if isinstance(basins, list) else []):
+            key = ("data", section, index)
+            if not isinstance(basin, str):
+                written = document.texts.get(key, str(basin))
+                yield document.error(f'basin ids are text: YAML reads {written} as {basin}; put it in quotes: "{written}"', *key)
+
+
+def _split(document: Document, given: StudyFile) -> tuple[Split, list[SpecError]]:
+    split = Split(**{name: getattr(given.split, name) for name in type(given.split).model_fields})
+    periods = {"train": split.train, "validation": split.validation, "test": split.test}
+    errors = []
+    for earlier, later in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        first, second = periods[earlier], periods[later]
+        if first is not None and second is not None and first.overlaps(second):
+            common = Period(max(first.start, second.start), min(first.end, second.end))
+            message = f"{common.days} days ({common}) of the same basins are also in `split.{earlier}` ({first})"
+            errors.append(document.error(f"{message}; a day may train, choose or judge, not two of these", "split", later))
+    return split, errors
+
+
+def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm, ...], list[SpecError]]:
+    arms, errors = [], []
+    seen: dict[Any, str] = {}
+    for name, keys in given.arms.items():
+        arm, problems = resolve(document, name, Sections(given.shared.said(), given.training.said(), keys.said()), split)
+        errors += problems
+        if arm is None:
+            continue
+        twin = seen.setdefault((arm.model, arm.training), name)
+        if twin != name and not problems:
+            message = f"arms `{twin}` and `{name}` come to the same settings, so there is nothing to compare; change one, or take it out"
+            errors.append(document.error(message, "arms", name))
+        arms.append(arm)
+    return tuple(arms), errors
+
+
+def _claims(document: Document, given: StudyFile) -> Iterator[SpecError]:
+    seen: dict[Claim, int] = {}
+    for index, claim in enumerate(given.compare):
+        for side in ("better", "than"):
+            arm = getattr(claim, side)
+            if arm not in given.arms:
+                yield document.error(f"there is no arm {arm!r}; {nearest(arm, given.arms)}", "compare", index, side)
+        if claim.better == claim.than:
+            yield document.error(
+                f"an arm cannot be better than itself: {claim.better!r}; name two arms of {listed(given.arms)}", "compare", index
+            )
+        if seen.setdefault(claim, index) != index:
+            yield document.error("this claim is made twice; keep one of them", "compare", index)
+
+
+def _sorted(errors: Sequence[SpecError]) -> SpecError:
+    """All errors as one, in the order of the file's lines, each said once."""
+    once = {str(error): error for error in errors}
+    return combined(sorted(once.values(), key=lambda error: error.line or 0))
+
+
+def _plain(spec: StudySpec) -> dict[str, Any]:
+    split = spec.split
+    data = spec.data.model_dump()
+    if isinstance(spec.data, ShardFolder):
+        data["shards"] = str(Path(spec.data.shards).absolute())
+    return {
+        "question": spec.question,
+        "data": _lists(data),
+        "split": {
+            "kind": split.kind,
+            "train": _days(split.train),
+            "validation": "none" if split.validation is None else _days(split.validation),
+            "test": _days(split.test),
+            "warmup": split.warmup,
+            "test_warmup": split.test_warmup,
+        },
+        "arms": {arm.name: _arm(arm) for arm in spec.arms},
+        "seeds": list(spec.seeds),
+        "resources": spec.resources.model_dump(),
+        "compare": [claim.model_dump() for claim in spec.compare],
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    settings = meaningful(arm)
+    if "fixed" in settings:
+        settings["fixed"] = dict(settings["fixed"])
+    return _lists(settings)
+
+
+def _days(period: Period) -> list[Any]:
+    return [period.start, period.end]
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,143 @@
+"""What has finished, what is running and what has failed: one folder per trial, shared by all studies.
+
+::
+
+    studies/<name>/spec.yaml, cells.json
+    store/trials/<id>/lease-001.json    who runs attempt 1; its modification time is the heartbeat
+    store/trials/<id>/attempt-001/      the attempt's files; failure.json or stopped.json where it ended without a result
+    store/trials/<id>/result.json       written last: that it exists is being finished
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from studyhub.errors import StoreError
+from studyhub.study.cells import Cell
+from studyhub.study.files import check_writable, make_folder, read_json, write_texts
+from studyhub.study.leases import ENDS, FAILURE, RESULT, STOPPED, Lease, attempt_name, is_live, latest, take
+from studyhub.study.names import TRIAL, check_study
+from studyhub.study.wording import listed
+
+STATES = ("pending", "running", "finished", "diverged", "failed", "stopped")
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study as it was last launched: its resolved YAML, and which trial answers each cell."""
+
+    name: str
+    spec_text: str
+    cells: tuple[Cell, ...]
+
+
+class Store:
+    """The folder ``home``, with studies and trials in it. Any number of processes may use it at once."""
+
+    def __init__(self, home: str | Path):
+        self.home = Path(home)
+
+    def check_writable(self) -> None:
+        """Raise a StoreError before any work is done, if results could not be kept."""
+        for folder in (self.home / "studies", self.home / "store" / "trials"):
+            check_writable(folder)
+
+    # Trials
+
+    def trial_folder(self, trial: str) -> Path:
+        if not TRIAL.fullmatch(trial):
+            raise StoreError(f"a trial's id is 16 hexadecimal digits, got {trial!r}")
+        return self.home / "store" / "trials" / trial
+
+    def result(self, trial: str) -> dict[str, Any] | None:
+        """What result.json says; None unless the trial has finished or diverged. A damaged result counts as none: see ``damage``."""
+        try:
+            return self._result(trial)
+        except ValueError:
+            return None
+
+    def damage(self, trial: str) -> str | None:
+        """What is wrong with a result that cannot be used, and so will be made again; None where nothing is."""
+        try:
+            self._result(trial)
+        except ValueError as error:
+            return f"{error}; the trial counts as not finished and will run again"
+        return None
+
+    def _result(self, trial: str) -> dict[str, Any] | None:
+        folder = self.trial_folder(trial)
+        result = read_json(folder / RESULT)
+        if result is None:
+            return None
+        attempt = result.get("attempt")
+        if result.get("state") not in ENDS or not isinstance(attempt, str) or attempt != Path(attempt).name:
+            raise ValueError(f"{folder / RESULT}: incomplete or damaged")
+        if not (folder / attempt).is_dir():
+            raise ValueError(f"{folder / attempt}: missing, though {RESULT} names it")
+        return result
+
+    def state(self, trial: str) -> str:
+        """One of ``STATES``."""
+        result = self.result(trial)
+        if result is not None:
+            return result["state"]
+        folder = self.trial_folder(trial)
+        number = latest(folder)
+        if number == 0:
+            return "pending"
+        attempt = folder / attempt_name(number)
+        if (attempt / FAILURE).exists():
+            return "failed"
+        return "running" if not (attempt / STOPPED).exists() and is_live(folder, number) else "stopped"
+
+    def failure(self, trial: str) -> dict[str, Any] | None:
+        """What the latest attempt failed of; None unless the trial's state is "failed"."""
+        if self.state(trial) != "failed":
+            return None
+        folder = self.trial_folder(trial)
+        try:
+            return read_json(folder / attempt_name(latest(folder)) / FAILURE)
+        except ValueError as error:
+            return {"message": str(error)}
+
+    def claim(self, trial: str) -> Lease | None:
+        """Take a trial to run it. None where a live process holds it, or where it has finished already."""
+        folder = make_folder(self.trial_folder(trial))
+        if self.result(trial) is not None:
+            return None
+        lease = take(folder)
+        # Whoever held it may have finished between the look at the result and the claim.
+        if lease is not None and self.result(trial) is not None:
+            lease.release()
+            return None
+        return lease
+
+    # Studies
+
+    def study_folder(self, name: str) -> Path:
+        return self.home / "studies" / check_study(name, source=str(self.home / "studies"))
+
+    def write_study(self, name: str, spec_text: str, cells: Iterable[Cell]) -> Path:
+        """Keep what a study will run, in place of what it ran before. Both files are written, or neither."""
+        folder = self.study_folder(name)
+        self.check_writable()
+        make_folder(folder)
+        rows = ",\n".join(json.dumps(asdict(cell)) for cell in cells)
+        write_texts({folder / "spec.yaml": spec_text, folder / "cells.json": f"[\n{rows}\n]\n"})
+        return folder
+
+    def read_study(self, name: str) -> StoredStudy:
+        folder = self.study_folder(name)
+        if not (folder / "cells.json").is_file():
+            raise StoreError(f"there is no study {name!r} in {self.home / 'studies'}; there are: {listed(self.studies())}")
+        try:
+            cells = tuple(Cell(**row) for row in json.loads((folder / "cells.json").read_text(encoding="utf-8")))
+            return StoredStudy(name, (folder / "spec.yaml").read_text(encoding="utf-8"), cells)
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{folder}: cannot be read ({error}); launch the study again to write it anew") from None
+
+    def studies(self) -> tuple[str, ...]:
+        """Names of all studies, sorted."""
+        return tuple(sorted(path.parent.name for path in (self.home / "studies").glob("*/cells.json")))

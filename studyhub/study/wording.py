@@ -1,0 +1,53 @@
+"""Words of messages: the nearest known name, and values as a study file would show them."""
+
+from collections.abc import Iterable
+from datetime import date
+from difflib import get_close_matches
+from typing import Any
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Return ``did you mean `x`?`` where a known name is near, else the list of known names."""
+    names = list(known)
+    lower = {name.lower(): name for name in names}
+    close = get_close_matches(str(word).lower(), lower, n=1)
+    return f"did you mean `{lower[close[0]]}`?" if close else f"known: {listed(names)}"
+
+
+def unknown(what: str, word: object, known: Iterable[str]) -> str:
+    """Words for a name that is none of the known ones."""
+    names = list(known)
+    hint = nearest(word, names)
+    return f"unknown {what} {word!r}; {hint}" + ("" if hint.startswith("known") else f" Known: {listed(names)}")
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Names with commas between them, at most ``most``."""
+    names = [str(name) for name in names]
+    if not names:
+        return "none"
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def shown(value: Any) -> str:
+    """Return a value as a study file would write it, cut where it is long."""
+    text = _written(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _written(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case str():
+            return repr(value)
+        case date():
+            return value.isoformat()
+        case dict():
+            return "{" + ", ".join(f"{key}: {_written(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(_written(item) for item in value) + "]"
+        case _:
+            return str(value)

@@ -1,0 +1,229 @@
+"""The training loop: draw, simulate, compare, step. No files and no scheduler: what it finds goes to ``on_epoch`` and into the result."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from studyhub.models.simulation import Report, Simulation
+from studyhub.study.settings import Training
+from studyhub.training import losses
+from studyhub.training.losses import NonFiniteLoss
+from studyhub.training.memory import keep_freed_memory
+
+
+class Batch(Protocol):
+    """What a model is shown at once; see `studyhub.data.windows.Batch`."""
+
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def attributes(self) -> Tensor: ...
+    @property
+    def forcing(self) -> Tensor | None: ...
+    @property
+    def q(self) -> Tensor: ...
+    @property
+    def basin(self) -> Tensor: ...
+
+
+class Inputs(Protocol):
+    @property
+    def q(self) -> Tensor: ...
+
+
+class Sampler(Protocol):
+    """Where batches come from; see `studyhub.data.windows.Sampler`."""
+
+    warmup: int
+    updates_per_epoch: int
+
+    @property
+    def inputs(self) -> Inputs: ...
+    def draw(self) -> Batch: ...
+
+
+class Scaled(Protocol):
+    """A model whose simulations have a ``target``."""
+
+    def scale(self, q: Tensor, attributes: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch brought.
+
+    Parameters
+    ----------
+    number, of : this epoch, from 1, and how many there are to be
+    loss : mean over the updates; NaN where there was none
+    validation : score on the validation period, larger is better; None without one
+    seconds : time of the updates, validation left out
+    updates : steps taken; a batch without any observation takes none
+    solve : how the water balance was solved, all updates together; None for a model without stores
+    """
+
+    number: int
+    of: int
+    loss: float
+    validation: float | None
+    seconds: float
+    updates: int
+    solve: Report | None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """``kept`` is the epoch that the model's weights are from; ``stopped`` says that ``on_epoch`` ended the training before its time."""
+
+    epochs: tuple[Epoch, ...]
+    kept: int
+    stopped: bool
+
+
+def train(
+    model: nn.Module,
+    sampler: Sampler,
+    settings: Training,
+    *,
+    on_epoch: Callable[[Epoch], bool | None] | None = None,
+    validate: Callable[[], float] | None = None,
+) -> TrainResult:
+    """Train a model in place. Equal models, samplers and settings end in bitwise equal weights on one CPU with as many threads.
+
+    Parameters
+    ----------
+    model : ``model(x, attributes, forcing, warmup) -> Simulation``, and ``model.scale(q, attributes)`` where simulations have a ``target``
+    sampler : where batches come from; it and the model hold the random generators
+    on_epoch : called after each epoch; True stops
+    validate : the score after each epoch, larger is better; called in evaluation mode, without gradients; ``checkpoint: best`` needs it
+
+    Raises
+    ------
+    NonFiniteLoss
+        instead of the step that would have spoilt the weights
+    """
+    keeps_best = settings.checkpoint == "best"
+    if keeps_best and validate is None:
+        raise ValueError("checkpoint best needs a validation score: give a validation period or choose checkpoint last")
+    if sampler.inputs.q.device.type == "cpu":
+        keep_freed_memory()
+    updater = _Updater(model, sampler, settings)
+    epochs: list[Epoch] = []
+    best, kept, weights, stopped = -math.inf, 0, {}, False
+    for number in range(1, settings.epochs + 1):
+        loss, seconds, updates, solve = updater.epoch(number)
+        score = None if validate is None else _score(model, validate)
+        epochs.append(Epoch(number, settings.epochs, loss, score, seconds, updates, solve))
+        if keeps_best and score is not None and score > best:  # never true of NaN
+            best, kept, weights = score, number, {name: value.detach().clone() for name, value in model.state_dict().items()}
+        if on_epoch is not None and on_epoch(epochs[-1]):
+            stopped = number < settings.epochs
+            break
+    if kept:
+        model.load_state_dict(weights)
+    model.eval()
+    return TrainResult(tuple(epochs), kept or len(epochs), stopped)
+
+
+def learning_rate(steps: Sequence[tuple[int, float]], epoch: int) -> float:
+    """Rate of the last (first epoch, rate) step begun by ``epoch``, counted from 1."""
+    return max((step for step in steps if step[0] <= epoch), default=min(steps))[1]
+
+
+class _Updater:
+    def __init__(self, model: nn.Module, sampler: Sampler, settings: Training):
+        self.model, self.sampler, self.settings = model, sampler, settings
+        self.weights = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+        kind = {"adadelta": torch.optim.Adadelta, "adam": torch.optim.Adam}[settings.optimizer]
+        self.optimizer = kind([value for _, value in self.weights], lr=learning_rate(settings.learning_rate, 1))
+        self.sigma = _deviations(sampler.inputs.q)
+
+    def epoch(self, number: int) -> tuple[float, float, int, Report | None]:
+        """Mean loss, seconds, steps taken, and how the water balance was solved."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings.learning_rate, number)
+        self.model.train()
+        begun, found, solve = time.perf_counter(), [], None
+        for _ in range(self.sampler.updates_per_epoch):
+            batch = self.sampler.draw()
+            simulation: Simulation = self.model(batch.x, batch.attributes, batch.forcing, self.sampler.warmup)
+            if simulation.solve is not None:
+                solve = simulation.solve if solve is None else solve.then(simulation.solve)
+            loss = self._step(simulation, batch)
+            if loss is not None:
+                found.append(loss)
+        mean = sum(found) / len(found) if found else math.nan
+        return mean, time.perf_counter() - begun, len(found), solve
+
+    def _step(self, simulation: Simulation, batch: Batch) -> float | None:
+        """Return the loss of one step; None, and no step, where nothing was observed: optimisers move even on a gradient of zeros."""
+        what, sim, obs = self._compared(simulation, batch)
+        loss = self._loss(sim, obs, batch)
+        found = (~obs.isnan()).any(), sim.isfinite().all(), loss.detach()
+        # One transfer for all three, since on a GPU each one waits for the device.
+        observed, simulated, value = torch.stack([one.double() for one in found]).tolist()
+        if not simulated or not math.isfinite(value):
+            raise _cause(what, sim, obs, batch.basin)
+        if not observed:
+            return None
+        self.optimizer.zero_grad()
+        loss.backward()
+        self._check_gradients()
+        self.optimizer.step()
+        return value
+
+    def _compared(self, simulation: Simulation, batch: Batch) -> tuple[str, Tensor, Tensor]:
+        """What is compared with what: discharge, or for a network with a target of its own, that (Eq. 35's root takes discharge only)."""
+        if simulation.target is None or self.settings.loss == "rmse_log":
+            return "discharge", simulation.discharge, batch.q
+        return "target", simulation.target, cast(Scaled, self.model).scale(batch.q, batch.attributes)
+
+    def _loss(self, sim: Tensor, obs: Tensor, batch: Batch) -> Tensor:
+        match self.settings.loss:
+            case "rmse_log":
+                return losses.rmse_log(sim, obs, self.settings.loss_weight)
+            case "rmse":
+                return losses.rmse(sim, obs)
+            case "nse":
+                return losses.nse(sim, obs, self.sigma[batch.basin])
+            case other:
+                raise ValueError(f"a loss is rmse_log, rmse or nse, got {other!r}")
+
+    def _check_gradients(self) -> None:
+        """Clip them, and refuse those that would spoil the weights."""
+        gradients = [value.grad for _, value in self.weights if value.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not norm.isfinite():
+            wrong = [name for name, value in self.weights if value.grad is not None and not value.grad.isfinite().all()]
+            raise NonFiniteLoss(f"gradient of {wrong[0]}" if wrong else "norm of the gradients")
+        if self.settings.gradient_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_([value for _, value in self.weights], self.settings.gradient_norm, norm)
+
+
+def _score(model: nn.Module, validate: Callable[[], float]) -> float:
+    model.eval()
+    with torch.no_grad():
+        return validate()
+
+
+def _cause(what: str, sim: Tensor, obs: Tensor, basin: Tensor) -> NonFiniteLoss:
+    """Name the first value that is not finite, by day: a simulated one, else an observed one; else the loss itself has overflowed."""
+    for name, wrong in ((what, ~sim.isfinite()), ("observation", obs.isinf())):
+        if wrong.any():
+            day, sample = wrong.nonzero()[0].tolist()
+            return NonFiniteLoss(name, int(basin[sample]), day)
+    return NonFiniteLoss("loss")
+
+
+def _deviations(q: Tensor) -> Tensor:
+    """Standard deviation over the observed days of [time, basin], as [basin]; 0 where nothing was observed."""
+    seen = ~q.isnan()
+    count = seen.sum(0).clamp(min=1)
+    q = q.nan_to_num(nan=0.0)
+    anomaly = torch.where(seen, q - q.sum(0) / count, 0.0)
+    return (anomaly.square().sum(0) / count).sqrt()

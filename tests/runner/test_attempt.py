@@ -1,0 +1,169 @@
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from datetime import date
+from types import SimpleNamespace
+
+import numba
+import numpy as np
+import pytest
+import torch
+
+from studyhub.errors import DataError
+from studyhub.runner.attempt import Place, attempt, ending, one_line, reset_globals
+from studyhub.study.settings import Model, Period, Split, Training, Trial
+from studyhub.study.store import Store
+
+SPLIT = Split(Period(date(2000, 1, 1), date(2001, 12, 31)), Period(date(2003, 1, 1), date(2004, 12, 31)))
+TRIAL = Trial(Model("lstm", ("prcp",), ()), Training(epochs=3), SPLIT, ("1",), ("1",), 5, "data")
+
+ID = "0123456789abcdef"
+
+
+def epochs(outcome_of_stop="stopped", n=3):
+    def run(trial, shards, folder, *, cpus, device, on_epoch):
+        for number in range(1, n + 1):
+            if on_epoch(SimpleNamespace(number=number, of=n, loss=1 / number, validation=None)):
+                return SimpleNamespace(state=outcome_of_stop, result={})
+        return SimpleNamespace(state="finished", result={"cause": None, "epochs": n, "device": device})
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def globals_as_before():
+    """An attempt sets what is global to its process, which here is that of all tests."""
+    threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+    numba.set_num_threads(numba_threads)
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(tmp_path, tmp_path, tmp_path / "stop", 1, "cpu")
+
+
+def reports(place, runner) -> list[dict]:
+    said = []
+    attempt(ID, TRIAL, place, said.append, runner)
+    return said
+
+
+def test_a_trial_that_ends_is_reported_and_recorded(place):
+    said = reports(place, epochs())
+    assert [report.get("epoch") for report in said] == [1, 2, 3, None]
+    assert said[-1] == {"state": "finished", "cause": None}
+    result = Store(place.home).result(ID)
+    assert (result["state"], result["epochs"], result["device"]) == ("finished", 3, "cpu")
+
+
+def test_divergence_is_a_result_with_its_cause_in_words(place):
+    def diverges(trial, shards, folder, **_):
+        return SimpleNamespace(state="diverged", result={"cause": {"basin": "7", "store": "SM", "day": "2003-05-01"}})
+
+    assert reports(place, diverges) == [{"state": "diverged", "cause": "basin 7, store SM, day 2003-05-01"}]
+    assert Store(place.home).state(ID) == "diverged"
+
+
+def test_a_failing_trial_leaves_its_cause_and_runs_again(place):
+    def fails(trial, shards, folder, **_):
+        raise ValueError("no\ngood")
+
+    assert reports(place, fails) == [{"state": "failed", "cause": "ValueError: no good"}]
+    store = Store(place.home)
+    assert store.state(ID) == "failed"
+    assert store.failure(ID)["cause"] == "ValueError: no good"
+    assert "raise ValueError" in "\n".join(store.failure(ID)["traceback"])
+    assert reports(place, epochs())[-1]["state"] == "finished"
+
+
+def test_what_is_finished_is_not_run_again(place):
+    reports(place, epochs())
+
+    def must_not_run(*_, **__):
+        raise AssertionError
+
+    assert reports(place, must_not_run) == [{"state": "finished", "cause": None}]
+
+
+def test_a_stop_ends_after_the_epoch_and_frees_the_trial(place):
+    place.stop.touch()
+    assert reports(place, epochs()) == [{"state": "stopped", "cause": None}]
+
+    place.stop.unlink()
+    said = []
+
+    def report(content):
+        said.append(content)
+        if content.get("epoch") == 2:
+            place.stop.touch()
+
+    attempt(ID, TRIAL, place, report, epochs())
+    assert [report["state"] for report in said] == ["running", "running", "stopped"]
+    assert Store(place.home).state(ID) == "stopped"
+    assert Store(place.home).claim(ID) is not None
+
+
+def test_a_trial_that_another_launch_is_at_is_waited_for(place):
+    store = Store(place.home)
+    lease = store.claim(ID)
+    said = []
+    thread = threading.Thread(target=attempt, args=(ID, TRIAL, place, said.append, epochs()))
+    thread.start()
+    time.sleep(1)
+    assert said == [{"state": "waiting"}]
+    lease.finish({"state": "finished", "cause": None})
+    thread.join(5)
+    assert said[1:] == [{"state": "finished", "cause": None}]
+
+
+def test_a_process_whose_parent_has_died_ends_and_frees_its_trial(place):
+    child = textwrap.dedent(f"""
+        import time, sys
+        from pathlib import Path
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from test_attempt import ID, TRIAL, Place, attempt
+        def endless(trial, shards, folder, **_):
+            Path(shards, "running").touch()
+            time.sleep(60)
+        home = Path({str(place.home)!r})
+        attempt(ID, TRIAL, Place(home, home, home / "stop", 1, "cpu"), lambda report: None, endless)
+    """)
+    parent = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", parent])
+    wait_for(lambda: (place.home / "running").exists(), 60)
+    assert Store(place.home).claim(ID) is None
+    process.kill()
+    process.wait()
+    wait_for(lambda: Store(place.home).claim(ID) is not None, 5)
+
+
+def wait_for(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def test_nothing_of_one_trial_reaches_the_next():
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(2)
+    reset_globals(3, 1)
+    first = torch.rand(2), np.random.rand()  # noqa: NPY002
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
+    assert (torch.get_num_threads(), numba.get_num_threads()) == (1, 1)
+    reset_globals(3, 1)
+    assert torch.equal(first[0], torch.rand(2))
+    assert first[1] == np.random.rand()  # noqa: NPY002
+
+
+def test_words():
+    assert one_line(DataError("basin 1: no discharge")) == "basin 1: no discharge"
+    assert one_line(KeyError()) == "KeyError"
+    assert ending({"state": "finished"}) == {"state": "finished", "cause": None}

@@ -1,0 +1,21 @@
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "pandas", "pyarrow", "ray", "optuna", "mlflow", "numba", "scipy")
+
+
+@pytest.mark.parametrize(
+    ("modules", "more"),
+    [
+        (("studyhub.study.settings",), ("pydantic", "ruamel", "numpy")),
+        (("studyhub.study.store", "studyhub.study.provenance"), ("pydantic", "ruamel", "numpy")),
+        (("studyhub.errors", "studyhub.catalog"), ("pydantic", "ruamel")),
+        (("studyhub.study.spec", "studyhub.study.plan"), ()),
+    ],
+)
+def test_studies_are_read_without_the_scientific_stack(modules, more):
+    program = f"import sys, {', '.join(modules)}; print(*sorted({{*{(*HEAVY, *more)!r}}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

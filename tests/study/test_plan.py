@@ -1,0 +1,195 @@
+import os
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from datetime import date
+
+import pytest
+
+from studyhub.errors import DataError
+from studyhub.study.plan import DataFacts, describe, differences, plan, trial_id
+from studyhub.study.settings import Period, Split, Trial
+from studyhub.study.spec import read
+from studyhub.study.versions import SCIENCE_VERSION
+
+
+@pytest.fixture
+def trial(write, facts) -> Trial:
+    return next(iter(plan(read(write()), facts).trials.values()))
+
+
+def ids(path, facts, *overrides: str) -> dict[tuple[str, int], str]:
+    return {(cell.arm, cell.seed): cell.trial for cell in plan(read(path, overrides), facts).cells}
+
+
+def test_a_cell_for_every_arm_and_seed(write, facts):
+    planned = plan(read(write()), facts)
+    assert [(cell.arm, cell.seed) for cell in planned.cells] == [("sequential", 1), ("sequential", 2), ("implicit", 1), ("implicit", 2)]
+    assert {cell.fold for cell in planned.cells} == {1}
+    assert [cell.trial for cell in planned.cells] == list(planned.trials)
+    for cell in planned.cells:
+        trial = planned.trials[cell.trial]
+        assert (trial.seed, trial.model.scheme) == (cell.seed, cell.arm)
+        assert trial.train_basins == trial.test_basins == facts.basins
+        assert trial.data == f"{sorted(facts.basins)} ['pet', 'prcp', 'qobs', 'tmean']"
+        assert len(cell.trial) == 16
+        assert trial_id(trial) == cell.trial
+
+
+def test_ids_do_not_depend_on_names_resources_claims_or_paths(write, facts, tmp_path):
+    before = ids(write(), facts)
+    renamed = write(
+        ("  sequential: {", "  published: {may_diverge: true, "),
+        ("than: sequential", "than: published"),
+        ("question: Does", "question: How does"),
+        ("metric: kge}", "metric: nse}\nresources: {cpus: 2, gpus: 0.5}"),
+        name="other.yaml",
+    )
+    after = ids(renamed, facts)
+    assert list(before.values()) == list(after.values())
+
+
+def test_ids_do_not_depend_on_how_settings_are_written(write, facts):
+    before = ids(write(("hidden_size: 8", "dynamic: [BETA, FC]\n  hidden_size: 8")), facts)
+    again = ids(write(("hidden_size: 8", "hidden_size: 8\n  dynamic: [FC, BETA]\n  components: 16\n  dropout: 0.50")), facts)
+    assert before == again
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "shared.forcing=[prcp, tmean, pet, srad]",
+        "shared.attributes=[p_mean]",
+        "shared.hidden_size=9",
+        "shared.dropout=0.4",
+        "shared.recipe=kratzert2019",
+        "shared.capillary_rise=true",
+        "shared.components=3",
+        "shared.dynamic=[BETA]",
+        "shared.fixed={BETAET: 1}",
+        "shared.warmup_gradients=true",
+        "shared.static_from=last_test_day",
+        "training.epochs=3",
+        "training.batch=3",
+        "training.window=30",
+        "training.updates_per_epoch=3",
+        "training.optimizer=adam",
+        "training.learning_rate=0.5",
+        "training.gradient_norm=1",
+        "training.loss=nse",
+        "training.loss_weight=0.3",
+        "split.train=[1986-10-01, 1991-09-29]",
+        "split.validation=[1991-10-01, 1992-09-30]",
+        "split.test=[1993-10-02, 1995-09-30]",
+        "split.warmup=300",
+        "split.test_warmup=365",
+    ],
+)
+def test_ids_change_with_every_science_setting(write, facts, override):
+    path = write()
+    before, after = ids(path, facts), ids(path, facts, override)
+    assert before.keys() == after.keys()
+    assert not set(before.values()) & set(after.values())
+
+
+def test_ids_change_with_every_part_of_a_trial(trial):
+    day = Period(date(2000, 1, 1), date(2000, 1, 1))
+    others = {
+        "model": replace(trial.model, scheme="rk4", steps_per_day=4, raw_stores=True),
+        "training": replace(trial.training, checkpoint="best"),
+        "split": Split(day, day),
+        "train_basins": trial.train_basins[:-1],
+        "test_basins": trial.test_basins[:-1],
+        "seed": 3,
+        "data": "another hash",
+        "dtype": "float64",
+    }
+    assert set(others) == {field.name for field in fields(Trial)}, "a new part of a trial must be part of its id"
+    found = {trial_id(trial), *(trial_id(replace(trial, **{name: value})) for name, value in others.items())}
+    assert len(found) == 1 + len(others)
+
+
+@pytest.mark.parametrize("part", ["model", "training", "split"])
+def test_ids_change_with_every_field_of_the_settings(trial, part):
+    settings = getattr(trial, part)
+    found = {trial_id(trial)}
+    for field in fields(settings):
+        changed = replace(settings, **{field.name: ("something", "else")})
+        found.add(trial_id(replace(trial, **{part: changed})))
+    assert len(found) == 1 + len(fields(settings))
+
+
+@pytest.mark.parametrize("room", list(SCIENCE_VERSION))
+def test_ids_change_with_the_science_version_of_every_room(trial, monkeypatch, room):
+    before = trial_id(trial)
+    monkeypatch.setitem(SCIENCE_VERSION, room, SCIENCE_VERSION[room] + 1)
+    assert trial_id(trial) != before
+
+
+def test_ids_are_the_same_in_every_process(write, facts, tmp_path):
+    program = f"""
+from studyhub.study.plan import DataFacts, plan
+from studyhub.study.spec import read
+spec = read({str(write())!r})
+facts = DataFacts({facts.basins!r}, spec.split.train, lambda used, variables: f"{{sorted(used)}} {{sorted(variables)}}")
+print(*(cell.trial for cell in plan(spec, facts).cells))
+"""
+    here = " ".join(cell.trial for cell in plan(read(write()), facts).cells)
+    environment = os.environ | {"PYTHONHASHSEED": "7"}
+    there = subprocess.run([sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert there.stdout.split() == here.split()
+
+
+def test_basins_of_shards_are_chosen_in_the_order_of_the_data(write, facts):
+    def basins(text: str) -> tuple[str, ...]:
+        path = write(("{reader: synthetic, basins: 4, years: 10}", text))
+        return next(iter(plan(read(path), facts).trials.values())).test_basins
+
+    assert basins("{shards: x}") == facts.basins
+    assert basins("{shards: x, basins: [basin-3, basin-1]}") == ("basin-1", "basin-3")
+    assert basins("{shards: x, basins: [basin-3, basin-1], exclude: [basin-1]}") == ("basin-3",)
+    with pytest.raises(DataError, match="`data.exclude` names basins that x does not have: basin-9; did you mean `basin-"):
+        basins("{shards: x, exclude: [basin-9]}")
+    with pytest.raises(DataError, match="`data.basins` names basins that x does not have: other"):
+        basins("{shards: x, basins: [other, basin-1]}")
+    with pytest.raises(DataError, match="leaves no basin"):
+        basins("{shards: x, basins: [basin-1], exclude: [basin-1]}")
+
+
+def test_an_lstm_hashes_only_what_it_reads(write, facts):
+    path = write(("sequential: {scheme: sequential}", "lstm: {model: lstm, forcing: daymet}"), ("than: sequential", "than: lstm"))
+    first = next(iter(plan(read(path), facts).trials.values()))
+    assert first.data.endswith("['prcp', 'qobs', 'srad', 'tmax', 'tmin', 'vp']")
+
+
+def test_what_tells_arms_apart(write, facts):
+    lstm = "sequential: {scheme: sequential}\n  lstm: {model: lstm, forcing: daymet, gradient_norm: 1, batch: 100}"
+    spec = read(write(("sequential: {scheme: sequential}", lstm), ("hidden_size: 8", "dynamic: [FC, BETA]")))
+    keys, rows = differences(spec.arms)
+    assert keys == ("model", "forcing", "scheme", "gradient_norm", "loss")
+    assert rows == [
+        ("sequential", "dpl", "hbv", "sequential", "none", "rmse_log"),
+        ("lstm", "lstm", "daymet", "-", "1.0", "rmse"),
+        ("implicit", "dpl", "hbv", "implicit", "none", "rmse_log"),
+    ]
+    text = describe(spec, plan(spec, facts))
+    assert "trials     6 (3 arms x 2 seeds), 4 basins" in text
+    assert "claim      implicit is better than sequential in kge" in text
+    assert "lstm        lstm   daymet   -           1.0            rmse" in text
+
+
+def test_ten_thousand_trials_are_planned_in_two_seconds(write):
+    basins = tuple(f"{number:08}" for number in range(671))
+    facts = DataFacts(basins, Period(date(1985, 10, 1), date(1995, 9, 30)), lambda used, variables: "hash")
+    arms = "\n".join(f"  arm{number}: {{components: {number + 1}}}" for number in range(50))
+    path = write(
+        ("  sequential: {scheme: sequential}\n  implicit: {scheme: implicit}", arms),
+        ("seeds: [1, 2]", f"seeds: {list(range(200))}"),
+        ("better: implicit, than: sequential", "better: arm0, than: arm1"),
+    )
+    spec = read(path)
+    begun = time.process_time()
+    planned = plan(spec, facts)
+    assert time.process_time() - begun < 2.0
+    assert len(planned.trials) == len(planned.cells) == 10_000
