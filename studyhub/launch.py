@@ -97,10 +97,10 @@ def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
     from studyhub.data.check import check
     from studyhub.runner import workers
 
-    check(_shards(prepared, notes), missing.values())
     resources = prepared.spec.resources
     with workers.cluster() as nodes:
         each = workers.share(resources.cpus, resources.gpus, len(missing), nodes)
+        check(_shards(prepared, notes), missing.values())
         _write_study(prepared)
         with Progress(_rows(prepared, missing), notes) as progress:
             return workers.run(missing, home=prepared.store.home, shards=prepared.shards, each=each, progress=progress)

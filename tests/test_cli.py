@@ -16,6 +16,7 @@ from studyhub.catalog import METRICS
 from studyhub.data.manifest import Manifest
 from studyhub.data.record import Basin
 from studyhub.data.shards import write
+from studyhub.runner import workers
 from studyhub.study.plan import plan
 from studyhub.study.settings import Trial
 from studyhub.study.store import Store
@@ -220,6 +221,13 @@ def test_a_study_file_with_a_mistake(study, studyhub, home, old, new, message):
     assert not home.exists()
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """Start Ray once; every launch in this process finds it there."""
+    with workers.cluster() as nodes:
+        yield nodes
+
+
 @pytest.fixture
 def shards(tmp_path) -> Path:
     """Two basins of six years; the second has no observed discharge in the training years."""
@@ -234,7 +242,7 @@ def shards(tmp_path) -> Path:
     return tmp_path / "shards"
 
 
-def test_data_that_the_study_cannot_use(study, studyhub, home, shards):
+def test_data_that_the_study_cannot_use(study, studyhub, home, shards, cluster):
     def launch(*options: str) -> str:
         code, out, err = studyhub("launch", study, "--data", shards, *options)
         assert (code, out) == (2, "")
@@ -261,17 +269,15 @@ def test_folders_that_cannot_be_written(study, studyhub, home):
     assert [path.name for path in home.iterdir()] == ["studies"]
 
 
-def test_a_gpu_where_there_is_none(study, studyhub, home):
+def test_a_gpu_where_there_is_none(study, studyhub, home, cluster):
     code, out, err = studyhub("launch", study, "--set", "resources.gpus=64")
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]
     assert re.fullmatch(r"studyhub: `resources\.gpus`: 64 per trial are asked for, but this machine has \d+ CPUs and \d+ GPUs; .*", last)
-    assert not list((home / "studies").iterdir())
+    assert not list((home / "studies").iterdir()) and not (home / "store" / "data").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["launch"], ["launch", "none.yaml"], ["plan", "none.yaml"], ["nonsense"], ["ingest", "camels-us", "none", "--out", "x"]]
-)
+@pytest.mark.parametrize("arguments", ["launch", "launch none.yaml", "plan none.yaml", "nonsense", "ingest camels-us none --out x"])
 def test_arguments_that_make_no_sense(arguments, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(arguments.split()) == 2

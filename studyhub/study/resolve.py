@@ -6,14 +6,16 @@ are an error in the arm, and take no part where they come from ``shared`` or ``t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studyhub.catalog import ATTRIBUTE_SETS, EXPLICIT_SCHEMES, MODELS, OPTIMIZERS, PHYSICS, RECIPES
 from studyhub.errors import SpecError
 from studyhub.physics.structure import Parameter, Physics
 from studyhub.study.settings import Model, Split, Training
 from studyhub.study.wording import listed, unknown
-from studyhub.study.yaml import Document, Key
+
+if TYPE_CHECKING:
+    from studyhub.study.yaml import Document
 
 Said = Mapping[str, Any]
 Problem = tuple[str, str]  # key, message
@@ -47,7 +49,7 @@ class Sections:
     def said(self) -> dict[str, Any]:
         return {**self.shared, **self.training, **self.arm}
 
-    def place(self, arm: str, key: str) -> Key:
+    def place(self, arm: str, key: str) -> tuple[str, ...]:
         """Where ``key`` is said; the arm itself where it is said nowhere."""
         if key in self.arm:
             return ("arms", arm, key)
@@ -56,7 +58,7 @@ class Sections:
         return ("training", key) if key in self.training else ("arms", arm)
 
 
-def resolve(document: Document, name: str, sections: Sections, split: Split) -> tuple[Arm | None, list[SpecError]]:
+def resolve(document: "Document", name: str, sections: Sections, split: Split) -> tuple[Arm | None, list[SpecError]]:
     """Fill in one arm. Returns None where it names no model, and an error for everything that cannot be run."""
     said = sections.said
     if "model" not in said:

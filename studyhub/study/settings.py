@@ -1,7 +1,7 @@
 """What one trial is, in plain frozen values: all that the science needs, nothing that only the study needs.
 
-``study.spec`` reads these from YAML; ``runner.trial`` runs them. No field here is a path, an arm name or a resource, so that the trial's id can
-be a hash of them.
+``study.spec`` reads these from YAML; ``runner.trial`` runs them. No field here is a path, an arm name or a resource, so that the trial's id
+can be a hash of them.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,8 @@ class Period:
 class Split:
     """Which days train, choose and judge.
 
-    The warm-up of a training window lies inside ``train``; the warm-up of the test and of the validation lies before them (``test_warmup`` days).
+    The warm-up of a training window lies inside ``train``; the warm-up of the test and of the validation lies before them
+    (``test_warmup`` days).
     """
 
     train: Period

@@ -100,7 +100,7 @@ class Store:
         try:
             return read_json(folder / attempt_name(latest(folder)) / FAILURE)
         except ValueError as error:
-            return {"message": str(error)}
+            return {"cause": str(error)}
 
     def claim(self, trial: str) -> Lease | None:
         """Take a trial to run it. None where a live process holds it, or where it has finished already."""

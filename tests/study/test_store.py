@@ -55,9 +55,9 @@ def test_states_of_a_trial(store):
     seen.append(store.state(TRIAL))
     lease.release()
     seen.append(store.state(TRIAL))
-    store.claim(TRIAL).fail({"message": "out of memory"})
+    store.claim(TRIAL).fail({"cause": "out of memory"})
     seen.append(store.state(TRIAL))
-    assert store.failure(TRIAL) == {"message": "out of memory"}
+    assert store.failure(TRIAL) == {"cause": "out of memory"}
     lease = store.claim(TRIAL)
     assert (store.state(TRIAL), store.failure(TRIAL)) == ("running", None)
     assert lease.finish({"state": "finished", "epochs": 3})
@@ -148,10 +148,10 @@ def test_a_result_whose_files_are_gone_is_damaged(store):
 
 def test_a_failure_that_cannot_be_read_is_still_a_failure(store):
     lease = store.claim(TRIAL)
-    lease.fail({"message": "x"})
+    lease.fail({"cause": "x"})
     (lease.folder / "failure.json").write_text("{")
     assert store.state(TRIAL) == "failed"
-    assert "incomplete or damaged" in store.failure(TRIAL)["message"]
+    assert "incomplete or damaged" in store.failure(TRIAL)["cause"]
 
 
 def test_a_result_is_there_in_full_or_not_at_all(store, monkeypatch):

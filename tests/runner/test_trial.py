@@ -1,0 +1,143 @@
+"""One trial on a small synthetic world: what it writes, that it repeats bitwise, and what it says when something goes wrong."""
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from studyhub.data.synthetic import build
+from studyhub.data.synthetic_settings import SyntheticSettings
+from studyhub.errors import DataError
+from studyhub.evaluation.metrics import score
+from studyhub.runner.trial import run
+from studyhub.study.plan import variables
+from studyhub.study.settings import Model, Period, Split, Training, Trial
+
+ATTRIBUTES = ("p_mean", "aridity", "frac_snow", "soil_porosity")
+SPLIT = Split(
+    train=Period(date(1985, 10, 1), date(1987, 9, 30)), test=Period(date(1987, 10, 1), date(1988, 9, 30)), warmup=120, test_warmup=200
+)
+TRAINING = Training(epochs=2, batch=3, window=90, updates_per_epoch=3, loss="rmse_log")
+DPL = Model("dpl", ("prcp", "tmean", "pet"), ATTRIBUTES, hidden_size=8, components=2, dynamic=("BETA",), capillary_rise=True)
+LSTM = replace(DPL, kind="lstm", dynamic=(), capillary_rise=False)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return build(SyntheticSettings(basins=4, years=3), tmp_path_factory.mktemp("world") / "shards")
+
+
+@pytest.fixture
+def trial(world):
+    def make(model=DPL, training=TRAINING, split=SPLIT, seed=1):
+        return Trial(model, training, split, world.basins, world.basins, seed, world.hash(world.basins, variables(model)))
+
+    return make
+
+
+def finished(trial, world, folder, **options):
+    torch.set_num_threads(1)
+    folder.mkdir()
+    seen = []
+    outcome = run(trial, world.manifest.folder, folder, cpus=1, device="cpu", on_epoch=options.get("on_epoch") or seen.append)
+    return outcome, seen
+
+
+@pytest.mark.parametrize(
+    "model", [DPL, replace(DPL, scheme="implicit", warmup_gradients=True), LSTM, replace(LSTM, recipe="kratzert2019")], ids=lambda m: m.kind
+)
+def test_a_trial_leaves_scores_that_follow_from_its_simulation(trial, world, tmp_path, model):
+    training = replace(TRAINING, loss="rmse" if model.kind == "lstm" else "rmse_log")
+    outcome, epochs = finished(trial(model, training), world, tmp_path / "run")
+    assert outcome.state == "finished"
+    assert [e.number for e in epochs] == [1, 2]
+    assert outcome.result["updates"] == 6
+    assert len(list((tmp_path / "run" / "epochs").iterdir())) == 2
+    json.dumps(outcome.result, allow_nan=False)
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    simulation = pd.read_parquet(tmp_path / "run" / "simulation.parquet")
+    assert set(scores.basin) == set(world.basins)
+    assert simulation.date.min().date() == SPLIT.test.start
+    assert simulation.date.max().date() == SPLIT.test.end
+    wide = {name: simulation.pivot(index="basin", columns="date", values=name).loc[scores.basin].to_numpy() for name in ("qsim", "qobs")}
+    again = score(wide["qsim"], wide["qobs"])
+    for metric in ("nse", "kge", "low_rmse", "days"):
+        np.testing.assert_allclose(scores[metric], again[metric], rtol=1e-4)
+    assert ("et" in simulation) == (model.kind == "dpl")
+    if model.kind == "dpl":
+        parameters = pd.read_parquet(tmp_path / "run" / "parameters.parquet").set_index(["parameter", "basin"])
+        assert parameters.loc["BETA"].daily.all()
+        assert not parameters.loc["FC"].daily.any()
+        assert (parameters.low <= parameters["mean"] * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("model", [DPL, replace(DPL, scheme="implicit"), LSTM], ids=["sequential", "implicit", "lstm"])
+def test_the_same_seed_gives_bitwise_the_same_scores(trial, world, tmp_path, model):
+    tables = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        torch.manual_seed(len(tables))  # a global generator must not matter
+        finished(trial(model, seed=seed), world, tmp_path / name)
+        tables.append(pd.read_parquet(tmp_path / name / "scores.parquet"))
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
+    assert not tables[0].nse.equals(tables[2].nse)
+
+
+def test_test_observations_do_not_reach_the_weights(trial, world, tmp_path, monkeypatch):
+    from studyhub.data.shards import Shards
+
+    finished(trial(), world, tmp_path / "plain")
+    read = Shards.read
+
+    def altered(self, *arguments, **options):
+        record = read(self, *arguments, **options)
+        record.series["qobs"][:, record.dates >= np.datetime64(SPLIT.test.start)] *= 3
+        return record
+
+    monkeypatch.setattr(Shards, "read", altered)
+    finished(trial(), world, tmp_path / "altered")
+    weights = [np.load(tmp_path / name / "weights.npz") for name in ("plain", "altered")]
+    assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0].files)
+    scores = [pd.read_parquet(tmp_path / name / "scores.parquet") for name in ("plain", "altered")]
+    assert not scores[0].nse.equals(scores[1].nse)
+
+
+def test_divergence_is_a_result_with_basin_store_and_day(trial, world, tmp_path):
+    model = replace(DPL, scheme="explicit", raw_stores=True, dynamic=(), fixed=(("K0", 0.9), ("K1", 2.5), ("UZL", 0.5)))
+    outcome, _ = finished(trial(model), world, tmp_path / "run")
+    assert outcome.state == "diverged"
+    cause = outcome.result["cause"]
+    assert cause["during"] == "training"
+    assert cause["basin"] in world.basins
+    assert cause["store"] in {"UZ", "SM", "LZ"}
+    assert SPLIT.train.start <= date.fromisoformat(cause["day"]) <= SPLIT.train.end
+    assert not (tmp_path / "run" / "scores.parquet").exists()
+
+
+def test_stopping_after_an_epoch(trial, world, tmp_path):
+    outcome, _ = finished(trial(), world, tmp_path / "run", on_epoch=lambda epoch: True)
+    assert outcome.state == "stopped"
+    assert not (tmp_path / "run" / "scores.parquet").exists()
+
+
+def test_best_checkpoint_is_chosen_on_the_validation_period(trial, world, tmp_path):
+    split = replace(SPLIT, validation=Period(date(1987, 4, 1), date(1987, 9, 30)), train=Period(date(1985, 10, 1), date(1987, 3, 31)))
+    outcome, epochs = finished(trial(training=replace(TRAINING, checkpoint="best", epochs=3), split=split), world, tmp_path / "run")
+    assert outcome.result["kept_epoch"] == 1 + int(np.argmax([e.validation for e in epochs]))
+
+
+def test_a_loss_that_is_not_a_number_names_basin_and_day(trial, world, tmp_path, monkeypatch):
+    from studyhub.models.lstm import StreamflowLSTM
+
+    forward = StreamflowLSTM.forward
+
+    def broken(self, x, attributes, forcing, warmup):
+        simulation = forward(self, x, attributes, forcing, warmup)
+        return replace(simulation, target=simulation.target.index_fill(1, torch.tensor([1]), float("nan")))
+
+    monkeypatch.setattr(StreamflowLSTM, "forward", broken)
+    with pytest.raises(DataError, match=r"target is not a finite number in basin syn-00\d on 198\d-\d\d-\d\d, in epoch 1"):
+        finished(trial(LSTM, replace(TRAINING, loss="rmse")), world, tmp_path / "run")
