@@ -53,10 +53,15 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A published way to build and train a network; ``brings`` holds its defaults for each kind of model."""
+    """A published way to build and train a network.
+
+    ``brings`` holds its defaults for each kind of model; ``logged`` are the forcing variables that go through a logarithm before they are
+    scaled.
+    """
 
     meaning: str
     brings: dict[str, Defaults]
+    logged: tuple[str, ...] = ()
 
 
 METRICS = {
@@ -104,15 +109,16 @@ FORCING_SETS = {"hbv": HBV.forcing, "daymet": ("prcp", "srad", "tmax", "tmin", "
 
 RECIPES = {
     "feng2020": Recipe(
-        "input layer, dropout on the LSTM's weights, log-transformed target, AdaDelta",
+        "input layer, dropout on the LSTM's weights, log-transformed precipitation and target, AdaDelta",
         {
             # The adjoint paper's hybrid models; the LSTM of the global paper, with its 300 epochs of 256 basins.
             "dpl": Defaults(FORCING_SETS["hbv"], 0.5, "rmse_log", "adadelta", epochs=50, batch=100),
             "lstm": Defaults(FORCING_SETS["hbv"], 0.5, "rmse", "adadelta", epochs=300, batch=256),
         },
+        logged=("prcp",),
     ),
     "kratzert2019": Recipe(
-        "plain LSTM, dropout on its output, forget-gate bias, z-scored target, Adam",
+        "plain LSTM, dropout on its output, forget-gate bias, z-scored inputs and target, Adam",
         {
             "dpl": Defaults(FORCING_SETS["hbv"], 0.4, "nse", "adam", epochs=30, batch=256, gradient_norm=1.0),
             "lstm": Defaults(FORCING_SETS["daymet"], 0.4, "nse", "adam", epochs=30, batch=256, gradient_norm=1.0),

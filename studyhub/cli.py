@@ -102,11 +102,15 @@ def status(
 def camels_us(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="CAMELS-US as distributed")],
     out: Annotated[Path, typer.Option(metavar="SHARDS", help="folder to make")],
+    without: Annotated[list[str] | None, typer.Option(metavar="BASIN", help="leave this basin out; may be repeated")] = None,
 ) -> None:
     """Read CAMELS-US with its Daymet forcing, USGS discharge and attribute files."""
+    from rich.console import Console
+
     from studyhub.data.camels_us import ingest
 
-    shards = ingest(folder, out)
+    with Console(stderr=True).status("reading") as shown:
+        shards = ingest(folder, out, without=without or (), progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
     print(f"{out}: {len(shards.basins)} basins, {shards.period}, {', '.join(shards.variables)}, {len(shards.attribute_names)} attributes")
 
 

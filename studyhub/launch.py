@@ -98,7 +98,8 @@ def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
     from studyhub.runner import workers
 
     resources = prepared.spec.resources
-    with workers.cluster() as nodes:
+    with notes.status("starting Ray") as starting, workers.cluster() as nodes:
+        starting.stop()
         each = workers.share(resources.cpus, resources.gpus, len(missing), nodes)
         check(_shards(prepared, notes), missing.values())
         _write_study(prepared)

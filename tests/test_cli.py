@@ -105,6 +105,7 @@ def test_a_plan_as_json_and_with_changes(study, studyhub):
 # Launches: the whole road once, then what can end it
 
 
+@pytest.mark.slow
 def test_a_study_is_launched_then_there_is_nothing_left_to_do(study, home):
     command = [sys.executable, "-m", "studyhub.launch", str(study), "--home", str(home)]
     done = subprocess.run(command, capture_output=True, text=True)

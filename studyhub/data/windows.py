@@ -13,7 +13,6 @@ from studyhub.data.record import Record, require_complete
 from studyhub.errors import DataError
 from studyhub.study.settings import Period
 
-LOGGED = ("prcp",)
 LEAST_STD = 1e-3  # below it a z-score would blow up what hardly varies
 COVERED = 0.99  # chance that a basin's day is drawn in an epoch
 
@@ -22,24 +21,36 @@ COVERED = 0.99  # chance that a basin's day is drawn in an epoch
 class Scaler:
     """Mean and standard deviation of what the networks see, from training basins and training days only.
 
-    Precipitation goes through log10(sqrt(x) + 0.1) first. A standard deviation below 1e-3 counts as 1. A missing attribute is 0 after
-    scaling.
+    Variables in ``logged`` go through log10(sqrt(x) + 0.1) first. A standard deviation below 1e-3 counts as 1. A missing attribute is 0
+    after scaling.
 
     Parameters
     ----------
     forcing, attributes : name -> (mean, standard deviation)
+    logged : variables whose logarithm is scaled
     """
 
     forcing: Mapping[str, tuple[float, float]]
     attributes: Mapping[str, tuple[float, float]]
+    logged: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, record: Record, period: Period, basins: Sequence[str], forcing: Sequence[str], attributes: Sequence[str]) -> "Scaler":
+    def fit(
+        cls,
+        record: Record,
+        period: Period,
+        basins: Sequence[str],
+        forcing: Sequence[str],
+        attributes: Sequence[str],
+        logged: Sequence[str] = (),
+    ) -> "Scaler":
         """Statistics over ``basins`` in ``period`` of the named variables and attributes."""
+        logged = tuple(name for name in logged if name in forcing)
         seen = record.during(period).select(tuple(basins))
         return cls(
-            {name: _statistics(_transformed(name, seen.variable(name).astype(np.float64))) for name in forcing},
+            {name: _statistics(_transformed(seen.variable(name).astype(np.float64), name in logged)) for name in forcing},
             {name: _statistics(seen.attribute((name,))) for name in attributes},
+            logged,
         )
 
     def scale_forcing(self, record: Record, names: Sequence[str]) -> np.ndarray:
@@ -47,7 +58,7 @@ class Scaler:
         x = np.empty((len(record.dates), len(record.basins), len(names)), dtype=np.float32)
         for i, name in enumerate(names):
             mean, std = self.forcing[name]
-            x[:, :, i] = ((_transformed(name, record.variable(name)) - mean) / std).T
+            x[:, :, i] = ((_transformed(record.variable(name), name in self.logged) - mean) / std).T
         return x
 
     def scale_attributes(self, record: Record) -> np.ndarray:
@@ -60,7 +71,8 @@ class Scaler:
         """Plain lists that `from_state` takes back."""
         tables = {"forcing": self.forcing, "attributes": self.attributes}
         names = {key: list(table) for key, table in tables.items()}
-        return names | {f"{key}_scale": [list(pair) for pair in table.values()] for key, table in tables.items()}
+        scales = {f"{key}_scale": [list(pair) for pair in table.values()] for key, table in tables.items()}
+        return names | scales | {"logged": list(self.logged)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Sequence[Any]]) -> "Scaler":
@@ -68,7 +80,7 @@ class Scaler:
             pairs = zip(state[key], state[f"{key}_scale"], strict=True)
             return {str(name): (float(mean), float(std)) for name, (mean, std) in pairs}
 
-        return cls(table("forcing"), table("attributes"))
+        return cls(table("forcing"), table("attributes"), tuple(str(name) for name in state["logged"]))
 
 
 @dataclass(frozen=True)
@@ -199,8 +211,8 @@ def _take(values: Tensor, rows: Tensor) -> Tensor:
     return values.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
-def _transformed(name: str, values: np.ndarray) -> np.ndarray:
-    return np.log10(np.sqrt(np.maximum(values, 0.0)) + 0.1) if name in LOGGED else values
+def _transformed(values: np.ndarray, logged: bool) -> np.ndarray:
+    return np.log10(np.sqrt(np.maximum(values, 0.0)) + 0.1) if logged else values
 
 
 def _statistics(values: np.ndarray) -> tuple[float, float]:

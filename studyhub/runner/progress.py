@@ -99,6 +99,10 @@ class Progress:
             took = "" if row.begun is None else f" after {duration(row.ended - row.begun)}"
             self.say(f"{row.name}: {state}{took}" + (f": {cause}" if cause else ""))
 
+    def correct(self, trial: str, state: str) -> None:
+        """Set the state of a trial that was given up without a word."""
+        self.rows[trial].state = state
+
     def say(self, message: str) -> None:
         """One line, above the table where there is one."""
         self._said = self.clock()
@@ -110,6 +114,8 @@ class Progress:
         done = sum(counts[state] for state in ENDED)
         parts = [f"{done} of {len(self.rows)} trials ended"]
         parts += [f"{counts[state]} {state}" for state in (*ENDED[1:], "running", "waiting") if counts[state]]
+        if counts["pending"] == len(self.rows):
+            parts.append("workers are starting")
         left = self.left()
         return ", ".join(parts) + ("" if not left else f", about {duration(left)} left")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from studyhub.catalog import PHYSICS
+from studyhub.catalog import PHYSICS, RECIPES
 from studyhub.data.record import Record
 from studyhub.data.shards import Shards
 from studyhub.data.windows import Inputs, Sampler, Scaler
@@ -87,7 +87,8 @@ class _Stage:
         self.epochs: list[Epoch] = []
         self.now: tuple[str, Period, tuple[str, ...], int] = ("training", split.train, trial.train_basins, 0)
         record = self._read(trial.train_basins, split.train)
-        self.scaler = Scaler.fit(record, split.train, trial.train_basins, model.forcing, model.attributes)
+        logged = RECIPES[model.recipe].logged
+        self.scaler = Scaler.fit(record, split.train, trial.train_basins, model.forcing, model.attributes, logged)
         inputs = self._inputs(record)
         initial, draws = (torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(trial.seed).generate_state(2))
         training = trial.training

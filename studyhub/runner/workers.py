@@ -93,7 +93,9 @@ def _init() -> None:
         _require_answer(address)
         ray.init(address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        cure = "start it, or unset RAY_ADDRESS to use this machine"
+        # Ray shows its token to no address that was named, unless it is told to. That is for the user to say.
+        mode = "" if os.environ.get("RAY_AUTH_MODE") else "set RAY_AUTH_MODE=token if it is one of yours that asks for a token, "
+        cure = f"start it, {mode}or unset RAY_ADDRESS to use this machine"
         raise ResourceError(f"no Ray cluster answers at RAY_ADDRESS={address} ({error}); {cure}") from None
 
 
@@ -288,11 +290,13 @@ class _StopAll(_Unpickled, tune.Stopper):
 
 
 def _settle(store: Store, listener: _Listener, progress: Progress) -> None:
-    """Record as failed the trials whose worker died without a word."""
-    for name, message in listener.died.items():
-        if name in listener.ended or store.result(name) is not None:
-            continue
-        lease = store.claim(name)
-        if lease is not None:
-            lease.fail({"cause": message, "kind": "worker", "traceback": []})
-        progress.ended(name, "failed", message)
+    """Record as failed the trials whose worker died without a word, and show as they are those that a stop cut off before they began."""
+    for name in progress.rows.keys() - listener.ended:
+        message = listener.died.get(name)
+        if message is not None and store.result(name) is None:
+            lease = store.claim(name)
+            if lease is not None:
+                lease.fail({"cause": message, "kind": "worker", "traceback": []})
+            progress.ended(name, "failed", message)
+        else:
+            progress.correct(name, store.state(name))

@@ -66,8 +66,8 @@ def _log_flow(q: Tensor) -> Tensor:
 
 
 def _error(sim: Tensor, obs: Tensor, seen: Tensor) -> Tensor:
-    # The observation's NaN is replaced before the subtraction: masked only afterwards it would still reach the gradient.
-    return torch.where(seen, sim - torch.where(seen, obs, 0.0), 0.0)
+    # Masked before it is squared: the gradient of a square is the error itself, which is NaN on a day without observation.
+    return torch.where(seen, sim - obs, 0.0)
 
 
 def _mean(values: Tensor, seen: Tensor) -> Tensor:

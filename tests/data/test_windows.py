@@ -31,7 +31,7 @@ def record() -> Record:
 
 
 def fitted(record, basins=("a", "b", "c")):
-    return Scaler.fit(record, TRAIN, basins, FORCING, ATTRIBUTES)
+    return Scaler.fit(record, TRAIN, basins, FORCING, ATTRIBUTES, logged=("prcp",))
 
 
 def test_statistics_by_hand(record):
@@ -151,3 +151,13 @@ def test_updates_per_epoch_of_the_paper():
 def test_too_short_a_period(record):
     with pytest.raises(DataError, match=r"30 warm-up \+ 702 scored days, got 4 basins and 731 days"):
         sampler(record, window=702)
+
+
+def test_only_logged_variables_go_through_the_logarithm(record):
+    record.series["prcp"][0, :366] = np.linspace(0, 100, 366)
+    plain, logged = (Scaler.fit(record, TRAIN, ("a",), ("prcp",), (), names) for names in ((), ("prcp", "snow")))
+    assert logged.logged == ("prcp",)
+    x = plain.scale_forcing(record, ("prcp",))[:366, 0, 0]
+    np.testing.assert_allclose(np.diff(x, 2), 0, atol=1e-5)  # a straight line stays straight
+    y = logged.scale_forcing(record, ("prcp",))[:366, 0, 0] * logged.forcing["prcp"][1] + logged.forcing["prcp"][0]
+    np.testing.assert_allclose(y, np.log10(np.sqrt(np.linspace(0, 100, 366)) + 0.1), atol=1e-5)

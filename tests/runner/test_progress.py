@@ -100,6 +100,15 @@ def test_no_time_left_before_the_first_epoch(clock):
     assert progress.totals() == "0 of 3 trials ended, 1 running"
 
 
+def test_says_that_workers_start_until_one_does(clock):
+    progress = Progress(rows(), console(terminal=False), clock)
+    assert progress.totals() == "0 of 3 trials ended, workers are starting"
+    progress.started("id0")
+    assert progress.totals() == "0 of 3 trials ended, 1 running"
+    progress.correct("id0", "pending")
+    assert progress.rows["id0"].state == "pending"
+
+
 def test_a_low_terminal_shows_running_trials_first(clock):
     progress = Progress(rows(100), console(terminal=False, height=8), clock)
     progress.started("id90")

@@ -87,6 +87,7 @@ def driver(home: Path, pause: float) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
+@pytest.mark.slow
 def test_a_study_that_was_killed_stopped_and_run_again_is_finished_once(tmp_path, nodes):
     store, names = Store(tmp_path), list(trials(4))
 

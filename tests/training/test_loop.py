@@ -35,6 +35,7 @@ class Line(nn.Module):
         self.spoil, self.at, self.calls = spoil, at, 0
 
     def forward(self, x: Tensor, attributes: Tensor, forcing: Tensor | None, warmup: int) -> Simulation:
+        assert self.training == torch.is_grad_enabled()
         discharge = self.a * x[warmup:, :, 0] + self.b
         self.calls += 1
         if self.spoil and self.calls > self.at:
