@@ -92,6 +92,9 @@ class _Raw:
     def find(cls, folder: Path, forcing: str, basins: Sequence[str] | None, without: Sequence[str]) -> "_Raw":
         forcings = _by_basin(_subfolder(folder, "basin_mean_forcing") / forcing, "*forcing_leap.txt")
         discharges = _by_basin(_subfolder(folder, "usgs_streamflow"), "*_streamflow_qc.txt")
+        unknown = set(without) - set(forcings) - set(discharges)
+        if unknown:
+            raise DataError(f"{folder}: basins to leave out must be there, there is no {shorten(sorted(unknown))}")
         chosen = sorted((set(forcings) if basins is None else set(basins)) - set(without))
         if not chosen:
             raise DataError(f"{folder}: at least one basin is required, none is left")

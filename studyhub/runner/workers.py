@@ -70,11 +70,14 @@ def cluster() -> Iterator[list[dict[str, float]]]:
         yield _nodes()
         return
     os.environ.update(QUIET)
-    (Path.home() / ".ray").mkdir(mode=0o700, exist_ok=True)
+    token = Path.home() / ".ray" / "auth_token"
+    with suppress(OSError):
+        token.parent.mkdir(mode=0o700, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _init()
-        _hide_token()
+        with suppress(OSError):  # Ray writes the token that opens its cluster readable by all
+            token.chmod(0o600)
         # Ray prints the death of a worker past all its settings; this is the switch that its own debugger uses. The study says it itself.
         ray_worker._worker_logs_enabled = False
         try:
@@ -106,12 +109,6 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
-def _hide_token() -> None:
-    """Ray writes the token that opens its cluster readable by all."""
-    with suppress(OSError):
-        (Path.home() / ".ray" / "auth_token").chmod(0o600)
-
-
 def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
@@ -128,10 +125,10 @@ def share(cpus: int, gpus: float | str, trials: int, nodes: Sequence[Mapping[str
     """
     if not any(node.get("CPU", 0) >= cpus for node in nodes):
         raise ResourceError(f"`resources.cpus`: {cpus} per trial are asked for, but {_had(nodes)}; lower it")
-    all_gpus = sum(node.get("GPU", 0) for node in nodes)
     if gpus == "auto":
-        at_once = min(trials, sum(int(node.get("CPU", 0) // cpus) for node in nodes))
-        return Share(cpus, 1 / math.ceil(at_once / all_gpus) if all_gpus else 0.0)
+        having = [node for node in nodes if node.get("GPU", 0) >= 1]
+        at_once = min(trials, sum(int(node.get("CPU", 0) // cpus) for node in having))
+        return Share(cpus, 1 / math.ceil(at_once / sum(node["GPU"] for node in having)) if at_once else 0.0)
     gpus = float(gpus)
     if gpus > 1 and gpus != int(gpus):
         raise ResourceError(f"`resources.gpus`: a part of one GPU or whole GPUs are required, got {gpus:g}")

@@ -221,3 +221,9 @@ def test_agrees_with_a_published_table_of_the_same_basins(real, real_camels):
 def test_the_real_files_have_whole_days_only(real):
     days = (real.period.end - real.period.start) + timedelta(days=1)
     assert all(entry.days == days.days for entry in real.manifest.entries.values())
+
+
+def test_a_basin_to_leave_out_must_be_there(raw, tmp_path):
+    with pytest.raises(DataError, match="there is no 99999999"):
+        ingest(raw.folder, tmp_path / "out", without=("99999999",))
+    assert not (tmp_path / "out").exists()

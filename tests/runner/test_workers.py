@@ -88,21 +88,22 @@ def driver(home: Path, pause: float) -> subprocess.Popen:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_study_that_was_killed_stopped_and_run_again_is_finished_once(tmp_path, nodes):
     store, names = Store(tmp_path), list(trials(4))
 
     # kill -9 after the two quick trials have ended, amid the two slow ones.
     killed = driver(tmp_path, pause=60.0)
-    wait_for(lambda: sum(begun(tmp_path).values()) == 4, 90)
+    wait_for(lambda: sum(begun(tmp_path).values()) == 4, 150)
     killed.kill()
     killed.communicate()
     assert [store.state(name) for name in names[:2]] == ["finished", "finished"]
 
     # Ctrl-C, as a terminal sends it: to all processes of the group.
     stopped = driver(tmp_path, pause=0.5)
-    wait_for(lambda: begun(tmp_path) == {0: 2, 1: 2, 2: 2, 3: 2} or sum(begun(tmp_path).values()) == 6, 90)
+    wait_for(lambda: sum(begun(tmp_path).values()) == 6, 150)
     os.killpg(stopped.pid, signal.SIGINT)
-    out, err = stopped.communicate(timeout=30)
+    out, err = stopped.communicate(timeout=90)
     assert (stopped.returncode, err) == (130, "")
     assert "stopping: running trials end their epoch" in out
     assert [store.state(name) for name in names] == ["finished", "finished", "stopped", "stopped"]
@@ -197,6 +198,8 @@ ONE, GPUS = [{"CPU": 2.0}], [{"CPU": 16.0, "GPU": 2.0}]
         (4, "auto", 100, GPUS, Share(4, 0.5)),
         (1, "auto", 3, GPUS, Share(1, 0.5)),
         (1, "auto", 1, GPUS, Share(1, 1.0)),
+        (1, "auto", 100, [{"CPU": 64.0}, *GPUS], Share(1, 0.125)),
+        (4, "auto", 100, [{"CPU": 64.0}, {"CPU": 2.0, "GPU": 1.0}], Share(4, 0.0)),
         (8, 1, 1, GPUS, Share(8, 1.0)),
         (2, 0, 5, ONE, Share(2, 0.0)),
     ],
@@ -211,6 +214,7 @@ def test_share(cpus, gpus, trials, nodes, expected):
     [
         (4, "auto", ONE, "`resources.cpus`: 4 per trial are asked for, but this machine has 2 CPUs and 0 GPUs; lower it"),
         (1, 0.5, ONE, "`resources.gpus`: 0.5 per trial are asked for, but this machine has 2 CPUs and 0 GPUs; set `gpus: auto`"),
+        (1, 1.5, GPUS, "a part of one GPU or whole GPUs are required, got 1.5"),
         (4, "auto", ONE * 2, "the nodes have 2 CPUs and 0 GPUs; 2 CPUs and 0 GPUs"),
         (2, 1, [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 2.0}], "the nodes have"),
     ],
