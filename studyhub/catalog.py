@@ -16,6 +16,7 @@ from typing import Literal
 
 from studyhub.physics.hbv import HBV
 from studyhub.physics.structure import Physics
+from studyhub.study.settings import Model
 
 Rates = tuple[tuple[int, float], ...]
 
@@ -143,6 +144,7 @@ READERS = {
 
 SPLITS = {"temporal": "the same basins in both: some years train, others test"}
 
+TARGET = "qobs"
 FORCINGS = {
     "prcp": "mm/d",
     "tmin": "degC",
@@ -163,3 +165,14 @@ TABLE_A1 = """
     geol_1st_class glim_1st_class_frac geol_2nd_class glim_2nd_class_frac carbonate_rocks_frac geol_porostiy geol_permeability
 """
 ATTRIBUTE_SETS = {"table_a1": tuple(TABLE_A1.split())}
+
+
+def forcing_of(model: Model) -> tuple[str, ...]:
+    """All forcing variables of a model: those its network sees, then those its physics needs besides."""
+    physics = PHYSICS[model.physics].forcing if model.kind == "dpl" else ()
+    return tuple(dict.fromkeys((*model.forcing, *physics)))
+
+
+def variables(model: Model) -> tuple[str, ...]:
+    """All daily variables that a trial of this model reads: its forcing, and discharge to learn from."""
+    return (*forcing_of(model), TARGET)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studyhub.catalog import PHYSICS
+from studyhub.catalog import forcing_of
 from studyhub.data.manifest import shorten
 from studyhub.data.record import Record, require_complete
 from studyhub.data.shards import Shards
 from studyhub.errors import DataError
-from studyhub.study.settings import Model, Period, Trial
+from studyhub.study.settings import Period, Trial
 
 BASINS_AT_ONCE = 64
 
@@ -76,12 +76,6 @@ class _Needs:
         """Period, warm-up before it and basins of each use of the data."""
         validation = [] if self.validation is None else [("validation", self.validation, self.test_warmup, self.train_basins)]
         return [("train", self.train, 0, self.train_basins), *validation, ("test", self.test, self.test_warmup, self.test_basins)]
-
-
-def forcing_of(model: Model) -> tuple[str, ...]:
-    """All forcing variables of a model: those its network sees, then those its physics needs besides."""
-    physics = PHYSICS[model.physics].forcing if model.kind == "dpl" else ()
-    return tuple(dict.fromkeys((*model.forcing, *physics)))
 
 
 def _require_columns(shards: Shards, need: _Needs) -> None:

@@ -97,7 +97,7 @@ class FusedMarch(torch.autograd.Function):
 
 def _forward(problem: Problem, static: np.ndarray, daily: np.ndarray, start: np.ndarray, *, keep: bool) -> tuple:
     days, units, stores = problem.forcing.shape[0], *start.shape
-    kept = [np.empty((days + 1, units, stores) if keep else (0, 0, stores), start.dtype)]
+    kept: list[np.ndarray] = [np.empty((days + 1, units, stores) if keep else (0, 0, stores), start.dtype)]
     outputs = np.zeros((problem.outputs, days, units), start.dtype)
     last = np.empty_like(start)
     solved = Solved.of(units, start.dtype)

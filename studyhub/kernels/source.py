@@ -36,7 +36,7 @@ def _explicit_functions(physics: Physics, scheme: ModuleType, n: loops.Sizes, ra
     def step_vjp(*a: Tensor) -> tuple[Tensor, ...]:
         forcing, dt = a[first:second], a[third]
         inputs = (*a[:first], *a[second:third])
-        _, pull_back = torch.func.vjp(lambda *z: step(*z[:first], *forcing, *z[first:], dt), *inputs)
+        pull_back = torch.func.vjp(lambda *z: step(*z[:first], *forcing, *z[first:], dt), *inputs)[1]
         return pull_back(a[third + 1 :])
 
     multipliers = [*n.names("l").split(", "), *n.names("g").split(", ")]
@@ -61,7 +61,7 @@ def _implicit_functions(physics: Physics, scheme: ModuleType, n: loops.Sizes) ->
         return at(a)[1]
 
     def outputs_vjp(*a: Tensor) -> tuple[Tensor, ...]:
-        _, pull_back = torch.func.vjp(lambda *s: at((*s, *a[first:third]))[1], *a[:first])
+        pull_back = torch.func.vjp(lambda *s: at((*s, *a[first:third]))[1], *a[:first])[1]
         return pull_back(a[third:])
 
     def parameters_vjp(*a: Tensor) -> tuple[Tensor, ...]:
@@ -69,7 +69,7 @@ def _implicit_functions(physics: Physics, scheme: ModuleType, n: loops.Sizes) ->
             tendencies, rates = at((*a[:second], *parameters))
             return (*tendencies, *rates)
 
-        _, pull_back = torch.func.vjp(both, *a[second:third])
+        pull_back = torch.func.vjp(both, *a[second:third])[1]
         return pull_back(a[third:])
 
     g, d = n.names("g").split(", "), [f"d{i}" for i in range(n.stores)]

@@ -6,6 +6,7 @@ printed as one line of scalar arithmetic, once: equal expressions are shared, co
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch._decomp import core_aten_decompositions
@@ -36,7 +37,8 @@ def scalar_source(function: Callable, arguments: Sequence[str], name: str, decor
     """
     # The tracer tells inputs apart by identity and folds equal constants: every example is a tensor of its own.
     examples = [torch.rand((), dtype=torch.float64) + 0.5 if a in scalars else torch.rand(3, dtype=torch.float64) + 0.5 for a in arguments]
-    graph = make_fx(function, decomposition_table=core_aten_decompositions())(*examples)
+    table: Any = core_aten_decompositions()  # its declared type is not the one that make_fx declares
+    graph = make_fx(function, decomposition_table=table)(*examples)
     program = _Program()
     names = iter(arguments)
     results: Sequence[Node] = ()

@@ -114,8 +114,10 @@ class DifferentiableModel(nn.Module):
         n, values = self.components, {}
         for i, table in enumerate(self.learned):
             columns = slice(i * n, (i + 1) * n)
-            daily = hidden is not None and table.name in self.dynamic
-            values[table.name] = _between(self._head(hidden, columns) if daily else static[:, columns], table)
+            if hidden is not None and table.name in self.dynamic:
+                values[table.name] = _between(self._head(hidden, columns), table)
+            else:
+                values[table.name] = _between(static[:, columns], table)
         return values | {name: static.new_full((static.shape[0], n), value) for name, value in self.fixed.items()}
 
     def _head(self, hidden: Tensor, columns: slice) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from studyhub.catalog import PHYSICS, RECIPES
+from studyhub.catalog import PHYSICS, RECIPES, variables
 from studyhub.data.record import Record
 from studyhub.data.shards import Shards
 from studyhub.data.windows import Inputs, Sampler, Scaler
@@ -24,8 +24,7 @@ from studyhub.models.lstm import StreamflowLSTM
 from studyhub.models.simulation import Simulation
 from studyhub.models.target import TargetScaler
 from studyhub.runner import outputs
-from studyhub.solvers.march import Diverged
-from studyhub.study.plan import variables
+from studyhub.solvers.march import Diverged, SolveReport
 from studyhub.study.provenance import provenance
 from studyhub.study.settings import Period, Trial
 from studyhub.training import checkpoint
@@ -128,7 +127,7 @@ class _Stage:
         record = self._read(self.trial.test_basins, split.test.before(split.test_warmup))
         simulation = self._simulate("test", record, split.test, complete=True)
         outputs.write(folder, record.during(split.test), simulation)
-        return None if simulation.solve is None else asdict(simulation.solve)
+        return asdict(simulation.solve) if isinstance(simulation.solve, SolveReport) else None
 
     def _validation_score(self, period: Period) -> float:
         """Median NSE over the training basins in the validation period."""

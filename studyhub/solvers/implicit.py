@@ -20,7 +20,7 @@ FROM_ZERO = True
 
 def linearised(physics: Model, stores: Fields, forcing: Fields, parameters: Fields) -> tuple[Fields, list[Fields]]:
     """Tendencies f [mm/d] and the rows of df/dS [1/d] at one state."""
-    tendencies, pull_back = torch.func.vjp(lambda *s: equations(physics, s, forcing, parameters)[0], *stores)
+    tendencies, pull_back = torch.func.vjp(lambda *s: equations(physics, s, forcing, parameters)[0], *stores)[:2]
     one, zero = torch.ones_like(stores[0]), torch.zeros_like(stores[0])
     return tendencies, [pull_back(tuple(one if i == j else zero for j in range(len(stores)))) for i in range(len(stores))]
 

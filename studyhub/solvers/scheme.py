@@ -44,8 +44,8 @@ class Solved:
     @classmethod
     def of(cls, units: int, dtype: Any) -> "Solved":
         """Nothing has happened yet."""
-        counts = {name: np.zeros(units, np.int32) for name in ("below", "iterations", "unconverged")}
-        return cls(diverged=np.full((units, 2), -1, np.int32), residual=np.zeros(units, dtype), **counts)
+        below, iterations, unconverged = np.zeros((3, units), np.int32)
+        return cls(below, np.full((units, 2), -1, np.int32), iterations, unconverged, np.zeros(units, dtype))
 
 
 def total(terms: list[Tensor]) -> Tensor:

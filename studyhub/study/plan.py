@@ -10,18 +10,17 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, PHYSICS
+from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, variables
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
 from studyhub.study.resolve import Arm, meaningful
-from studyhub.study.settings import Model, Period, Trial
+from studyhub.study.settings import Period, Trial
 from studyhub.study.versions import SCIENCE_VERSION
 from studyhub.study.wording import listed, nearest
 
 if TYPE_CHECKING:
     from studyhub.study.spec import StudySpec
 
-TARGET = "qobs"
 FOLD = 1  # a temporal split has one
 
 
@@ -34,7 +33,7 @@ class Facts(Protocol):
     @property
     def period(self) -> Period: ...
 
-    def hash(self, basins: Iterable[str], variables: Iterable[str]) -> str: ...
+    def hash(self, basins: Iterable[str], variables: Iterable[str], /) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,6 @@ def chosen_basins(spec: "StudySpec", data: Facts) -> tuple[str, ...]:
     if not basins:
         raise DataError(f"`data` leaves no basin of the {len(data.basins)} in {chosen.shards}; exclude fewer")
     return basins
-
-
-def variables(model: Model) -> tuple[str, ...]:
-    """Daily variables that a trial of this model reads, sorted."""
-    physics = PHYSICS[model.physics].forcing if model.kind == "dpl" else ()
-    return tuple(sorted({*model.forcing, *physics, TARGET}))
 
 
 def trial_id(trial: Trial) -> str:

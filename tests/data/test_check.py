@@ -4,7 +4,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from studyhub.data.check import check, forcing_of
+from studyhub.catalog import forcing_of
+from studyhub.data.check import check
 from studyhub.data.shards import Shards, write
 from studyhub.errors import DataError
 from studyhub.study.settings import Model, Period, Split, Training, Trial

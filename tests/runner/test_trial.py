@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
+from studyhub.catalog import variables
 from studyhub.data.synthetic import build
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import DataError
 from studyhub.evaluation.metrics import score
 from studyhub.runner.trial import run
-from studyhub.study.plan import variables
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 
 ATTRIBUTES = ("p_mean", "aridity", "frac_snow", "soil_porosity")
