@@ -38,9 +38,13 @@ class Prepared:
     shards: Path
 
     def missing(self) -> dict[str, Trial]:
-        """Trials without a result. Those that another launch is at come last: perhaps they are done by then."""
+        """Trials without a result, all arms of one seed before the next seed.
+
+        So arms can be compared early, and each kernel is compiled by one trial, not by the seeds of an arm at once. Those that another
+        launch is at come last: perhaps they are done by then.
+        """
         open_trials = {name: trial for name, trial in self.plan.trials.items() if self.store.result(name) is None}
-        return dict(sorted(open_trials.items(), key=lambda item: self.store.state(item[0]) == "running"))
+        return dict(sorted(open_trials.items(), key=lambda item: (self.store.state(item[0]) == "running", item[1].seed)))
 
 
 def prepare(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | None = None, name: str | None = None) -> Prepared:

@@ -1,25 +1,21 @@
-"""From a study to its trials: cells (arm x fold x seed), and the id that says what a trial is.
-
-No pydantic at import: trials ask here, on machines that have none, which variables they read.
-"""
+"""From a study to its trials: cells (arm x fold x seed), and the id that says what a trial is."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, variables
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
 from studyhub.study.resolve import Arm, meaningful
 from studyhub.study.settings import Period, Trial
+from studyhub.study.shape import ShardFolder
+from studyhub.study.spec import StudySpec
 from studyhub.study.versions import SCIENCE_VERSION
 from studyhub.study.wording import listed, nearest
-
-if TYPE_CHECKING:
-    from studyhub.study.spec import StudySpec
 
 FOLD = 1  # a temporal split has one
 
@@ -53,7 +49,7 @@ class Plan:
     trials: dict[str, Trial]
 
 
-def plan(spec: "StudySpec", data: Facts) -> Plan:
+def plan(spec: StudySpec, data: Facts) -> Plan:
     """Enumerate a study's cells in the order of its arms, then seeds.
 
     Raises
@@ -73,10 +69,8 @@ def plan(spec: "StudySpec", data: Facts) -> Plan:
     return Plan(tuple(cells), trials)
 
 
-def chosen_basins(spec: "StudySpec", data: Facts) -> tuple[str, ...]:
+def chosen_basins(spec: StudySpec, data: Facts) -> tuple[str, ...]:
     """Basins that the study uses, in the order of the data."""
-    from studyhub.study.shape import ShardFolder
-
     chosen = spec.data
     if not isinstance(chosen, ShardFolder):
         return data.basins
@@ -147,7 +141,7 @@ def _cell(value: Any) -> str:
             return str(value)
 
 
-def describe(spec: "StudySpec", plan: Plan) -> str:
+def describe(spec: StudySpec, plan: Plan) -> str:
     """Say in a few lines of text what a study will run: its question, its trials, its claims, and what differs between its arms."""
     keys, rows = differences(spec.arms)
     split = spec.split

@@ -131,6 +131,8 @@ def _of_training(model: Model, training: Training, split: Split) -> Iterator[Pro
     if split.train.days < needed:
         message = f"a training sample needs {split.warmup} days of warm-up and a window of {training.window} days ({needed} days in all)"
         yield "window", f"{message}, the training period {split.train} has {split.train.days}; lengthen it, or shorten window or warm-up"
+    if model.kind == "lstm" and model.recipe == "feng2020" and "p_mean" not in model.attributes:
+        yield "attributes", "recipe feng2020 divides discharge by the attribute p_mean; add it, or write `recipe: kratzert2019`"
     if model.kind == "lstm" and training.window == 1 and split.test_warmup < split.warmup:
         message = f"an LSTM trained on windows of one day sees the {split.warmup} warm-up days before each day in the test too"
         yield "window", f"{message}: `split.test_warmup` must be at least {split.warmup}, got {split.test_warmup}"

@@ -12,7 +12,6 @@ HEAVY = ("torch", "pandas", "pyarrow", "ray", "optuna", "mlflow", "numba", "scip
         (("studyhub.study.settings",), ("pydantic", "ruamel", "numpy")),
         (("studyhub.study.store", "studyhub.study.provenance"), ("pydantic", "ruamel", "numpy")),
         (("studyhub.errors", "studyhub.catalog"), ("pydantic", "ruamel")),
-        (("studyhub.study.plan",), ("pydantic", "ruamel")),
         (("studyhub.study.spec", "studyhub.study.plan"), ()),
     ],
 )
