@@ -54,7 +54,7 @@ def _root(
     def residual(stores: Fields) -> tuple[Tensor, Tensor]:
         tendencies, rows = scheme.linearised(physics, stores, forcing, parameters)
         off = torch.stack([s - o - dt * f for s, o, f in zip(stores, before, tendencies, strict=True)], dim=-1)
-        matrix = torch.eye(len(stores), dtype=off.dtype) - dt * torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+        matrix = torch.eye(len(stores), dtype=off.dtype, device=off.device) - dt * torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
         return off, matrix
 
     def norm(off: Tensor, stores: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def _root(
             worst = norm(off, root)
             if (worst <= 1).all():
                 break
-            solved.iterations += (worst > 1).flatten().numpy()
+            solved.iterations += (worst > 1).flatten().cpu().numpy()
             change, accepted = torch.linalg.solve(matrix, off), worst <= 1
             for halving in range(DAMPING):
                 trial = torch.where(accepted[..., None], root, root - 0.5**halving * change)
@@ -79,8 +79,8 @@ def _root(
                     break
             off, matrix = residual(tuple(root.unbind(-1)))
         worst = norm(off, root)
-        solved.unconverged += (worst > 1).flatten().numpy()
-        solved.residual[:] = np.maximum(solved.residual, worst.flatten().numpy())
+        solved.unconverged += (worst > 1).flatten().cpu().numpy()
+        solved.residual[:] = np.maximum(solved.residual, worst.flatten().cpu().numpy())
     at_root = tuple(root.unbind(-1))
     tendencies, _ = scheme.equations(physics, at_root, forcing, parameters)
     off = torch.stack([s - o - dt * f for s, o, f in zip(at_root, before, tendencies, strict=True)], dim=-1)
@@ -92,7 +92,7 @@ def _root(
 def _watch(stores: Fields, solved: Solved, day: int) -> None:
     with torch.no_grad():
         together = torch.stack(stores, dim=-1).flatten(0, 1)
-        solved.below += (together.amin(-1) < BELOW).numpy()
+        solved.below += (together.amin(-1) < BELOW).cpu().numpy()
         lost = ~(together.abs() <= LIMIT)
         for unit in lost.any(-1).nonzero().flatten().tolist():
             solved.diverged[unit] = day, int(lost[unit].nonzero()[0])

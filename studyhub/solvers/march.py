@@ -116,7 +116,7 @@ def march(
     shape = (forcing.shape[1], next(iter(parameters.values())).shape[-1])
     start = initial_stores(physics, module, shape, forcing) if stores is None else stores
     solver = eager.march
-    if backend != "eager" and forcing.device.type == "cpu":
+    if backend != "eager":
         try:
             kernel(physics, module, str(forcing.dtype).removeprefix("torch."), raw)
             solver = _fused
@@ -150,16 +150,18 @@ def _fused(
     days, basins, components = forcing.shape[0], *start.shape[:2]
     names = physics.parameter_names
     daily = [name for name in names if parameters[name].ndim == 3]
-    blank = torch.zeros(basins, components, dtype=forcing.dtype)
+    blank = forcing.new_zeros(basins, components)
     static = torch.stack([blank if name in daily else parameters[name] for name in names], dim=-1).flatten(0, 1)
     varying = torch.stack([parameters[n] for n in daily], dim=-1).flatten(1, 2) if daily else forcing.new_zeros(0, 0, 0)
     place = np.array([daily.index(name) if name in daily else -1 for name in names])
     slot = np.full(len(physics.output_names) + 1, -1)
     slot[wanted] = np.arange(len(wanted))
     compiled = kernel(physics, scheme, str(forcing.dtype).removeprefix("torch."), raw)
-    problem = Problem(compiled, scheme.IMPLICIT, steps, forcing.detach().contiguous().numpy(), place, slot)
+    problem = Problem(compiled, scheme.IMPLICIT, steps, forcing.detach().cpu().contiguous().numpy(), place, slot)
     needed = torch.is_grad_enabled() and any(x.requires_grad for x in (static, varying, start))
-    values, last, solved = FusedMarch.apply(static, varying, start.flatten(0, 1), problem, needed)
+    # Tensors on a GPU are brought here and back: a day's work is far too small to be launched one operation at a time over there.
+    values, last, solved = FusedMarch.apply(static.cpu(), varying.cpu(), start.flatten(0, 1).cpu(), problem, needed)
+    values, last = values.to(forcing.device), last.to(forcing.device)
     return values.view(len(wanted), days, basins, components), last.view(basins, components, -1), solved
 
 
