@@ -6,20 +6,11 @@ from datetime import date
 
 import numpy as np
 
+from studyhub.catalog import FORCINGS, TARGET
 from studyhub.errors import DataError
 from studyhub.study.settings import Period
 
-UNITS = {
-    "prcp": "mm/d",
-    "tmin": "degC",
-    "tmax": "degC",
-    "tmean": "degC",
-    "pet": "mm/d",
-    "srad": "W/m2",
-    "vp": "Pa",
-    "dayl": "s",
-    "qobs": "mm/d",
-}
+UNITS = FORCINGS | {TARGET: "mm/d"}
 TRUTH_UNITS = {"q_true": "mm/d", "et_true": "mm/d", "baseflow_true": "mm/d"}
 
 

@@ -175,16 +175,14 @@ class _Stage:
 
     def _explain(self, fault: NonFiniteLoss) -> str:
         place = ""
-        if fault.basin is not None and fault.day is not None:
-            day = int(self.sampler.last.begin[self._sample(fault.basin)]) + self.trial.split.warmup + fault.day
-            place = f" in basin {self.trial.train_basins[fault.basin]} on {self._date(self.trial.split.train, day)}"
+        if fault.sample is not None and fault.day is not None:
+            batch, split = self.sampler.last, self.trial.split
+            day = int(batch.begin[fault.sample]) + split.warmup + fault.day
+            place = f" in basin {self.trial.train_basins[int(batch.basin[fault.sample])]} on {self._date(split.train, day)}"
         return (
             f"the {fault.what} is not a finite number{place}, in epoch {len(self.epochs) + 1}; "
             "look at that basin's forcing and discharge, or lower the learning rate"
         )
-
-    def _sample(self, basin: int) -> int:
-        return int((self.sampler.last.basin == basin).nonzero()[0])
 
     def summary(self, begun: float, cpus: int) -> dict[str, Any]:
         updates, spent = sum(e.updates for e in self.epochs), sum(e.seconds for e in self.epochs)

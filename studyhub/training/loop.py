@@ -168,7 +168,7 @@ class _Updater:
         # One transfer for all three, since on a GPU each one waits for the device.
         observed, simulated, value = torch.stack([one.double() for one in found]).tolist()
         if not simulated or not math.isfinite(value):
-            raise _cause(what, sim, obs, batch.basin)
+            raise _cause(what, sim, obs)
         if not observed:
             return None
         self.optimizer.zero_grad()
@@ -211,12 +211,12 @@ def _score(model: nn.Module, validate: Callable[[], float]) -> float:
         return validate()
 
 
-def _cause(what: str, sim: Tensor, obs: Tensor, basin: Tensor) -> NonFiniteLoss:
+def _cause(what: str, sim: Tensor, obs: Tensor) -> NonFiniteLoss:
     """Name the first value that is not finite, by day: a simulated one, else an observed one; else the loss itself has overflowed."""
     for name, wrong in ((what, ~sim.isfinite()), ("observation", obs.isinf())):
         if wrong.any():
             day, sample = wrong.nonzero()[0].tolist()
-            return NonFiniteLoss(name, int(basin[sample]), day)
+            return NonFiniteLoss(name, sample, day)
     return NonFiniteLoss("loss")
 
 

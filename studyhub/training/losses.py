@@ -20,13 +20,15 @@ class NonFiniteLoss(Exception):
     Parameters
     ----------
     what : "discharge", "target", "observation", "loss" or "gradient of" a weight
-    basin : position of the basin among the training basins; None where no single one can be named
+    sample : position in the batch; None where no single one can be named
     day : scored day of the window, from 0
     """
 
-    def __init__(self, what: str, basin: int | None = None, day: int | None = None):
-        super().__init__(f"{what} is not finite" + ("" if basin is None else f" at training basin {basin}, scored day {day} of its window"))
-        self.what, self.basin, self.day = what, basin, day
+    def __init__(self, what: str, sample: int | None = None, day: int | None = None):
+        super().__init__(
+            f"{what} is not finite" + ("" if sample is None else f" in sample {sample} of the batch, scored day {day} of its window")
+        )
+        self.what, self.sample, self.day = what, sample, day
 
 
 def rmse(sim: Tensor, obs: Tensor) -> Tensor:

@@ -209,7 +209,7 @@ def test_non_finite_simulation_never_reaches_the_weights(spoil, loss):
     train(stepped, short, replace(SETTINGS, epochs=1, loss=loss))
     with pytest.raises(NonFiniteLoss) as caught:
         train(model, source, replace(SETTINGS, loss=loss))
-    assert (caught.value.what, caught.value.basin, caught.value.day) == ("discharge", int(source.last.basin[1]), 2)
+    assert (caught.value.what, caught.value.sample, caught.value.day) == ("discharge", 1, 2)
     assert all(torch.equal(*pair) for pair in zip(weights(model), weights(stepped), strict=True))
 
 
@@ -221,15 +221,16 @@ def test_non_finite_simulation_on_an_unobserved_day_is_found_too():
 def test_infinite_observation_is_named():
     q = torch.ones(DAYS, BASINS)
     q[:, 2] = torch.inf
+    source = sampler(q)
     with pytest.raises(NonFiniteLoss) as caught:
-        train(Line(), sampler(q), SETTINGS)
-    assert (caught.value.what, caught.value.basin) == ("observation", 2)
+        train(Line(), source, SETTINGS)
+    assert (caught.value.what, int(source.last.basin[caught.value.sample])) == ("observation", 2)
 
 
 def test_overflowing_loss_is_named():
     with pytest.raises(NonFiniteLoss) as caught:
         train(Line(1e30), sampler(), SETTINGS)  # finite, its square is not
-    assert (caught.value.what, caught.value.basin) == ("loss", None)
+    assert (caught.value.what, caught.value.sample) == ("loss", None)
 
 
 class Kink(Line):

@@ -87,4 +87,4 @@ def test_discharge_below_zero_is_pulled_up_not_undefined():
 
 def test_error_says_what_and_where():
     assert str(NonFiniteLoss("loss")) == "loss is not finite"
-    assert str(NonFiniteLoss("discharge", 3, 17)) == "discharge is not finite at training basin 3, scored day 17 of its window"
+    assert str(NonFiniteLoss("discharge", 3, 17)) == "discharge is not finite in sample 3 of the batch, scored day 17 of its window"
