@@ -54,9 +54,8 @@ def _root(
     def residual(stores: Fields) -> tuple[Tensor, Tensor]:
         tendencies, rows = scheme.linearised(physics, stores, forcing, parameters)
         off = torch.stack([s - o - dt * f for s, o, f in zip(stores, before, tendencies, strict=True)], dim=-1)
-        matrix = torch.eye(len(stores), dtype=off.dtype, device=off.device) - dt * torch.stack(
-            [torch.stack(row, dim=-1) for row in rows], dim=-2
-        )
+        jacobian = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+        matrix = torch.eye(len(stores), dtype=off.dtype, device=off.device) - dt * jacobian
         return off, matrix
 
     def norm(off: Tensor, stores: Tensor) -> Tensor:

@@ -25,9 +25,8 @@ class NonFiniteLoss(Exception):
     """
 
     def __init__(self, what: str, sample: int | None = None, day: int | None = None):
-        super().__init__(
-            f"{what} is not finite" + ("" if sample is None else f" in sample {sample} of the batch, scored day {day} of its window")
-        )
+        place = "" if sample is None else f" in sample {sample} of the batch, scored day {day} of its window"
+        super().__init__(f"{what} is not finite{place}")
         self.what, self.sample, self.day = what, sample, day
 
 
