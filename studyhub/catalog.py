@@ -164,6 +164,11 @@ TABLE_A1 = """
     soil_depth_pelletier soil_depth_statsgo soil_porosity soil_conductivity max_water_content sand_frac silt_frac clay_frac
     geol_1st_class glim_1st_class_frac geol_2nd_class glim_2nd_class_frac carbonate_rocks_frac geol_porostiy geol_permeability
 """
+# Computed from observed discharge over years that may be tested: to be judged against, never to be told to a network.
+DISCHARGE_SIGNATURES = """
+    q_mean runoff_ratio slope_fdc baseflow_index stream_elas q5 q95 high_q_freq high_q_dur low_q_freq low_q_dur zero_q_freq hfd_mean
+"""
+DISCHARGE_ATTRIBUTES = tuple(DISCHARGE_SIGNATURES.split())
 ATTRIBUTE_SETS = {"table_a1": tuple(TABLE_A1.split())}
 
 

@@ -14,7 +14,7 @@ HEADER = "import math\nimport numpy as np\nfrom numba import njit, prange\n\n\nR
 # Not "fast": it would let the compiler assume that no NaN occurs, and divergence could no longer be seen.
 FLAGS = "fastmath={'contract', 'arcp', 'nsz', 'reassoc'}, error_model='numpy', cache=True"
 INLINE = f"@njit({FLAGS})"
-LOOP = f"@njit({FLAGS}, parallel=True)"
+LOOP = f"@njit({FLAGS}, parallel=True, nogil=True)"  # without the interpreter's lock: a trial's heartbeat goes on beside a long march
 NEWTON = 30  # iterations before a day is cut
 DAMPING = 6  # halvings of one Newton step
 CUTS = 64  # most steps that a stalled step is cut into
@@ -127,7 +127,9 @@ def _residual(n: Sizes) -> list[str]:
     """Residual of every store [mm] and the largest of them in units of its tolerance."""
     tolerance = "(R(1e-6) + R(8) * EPS * abs(s#))"
     lines = [f"r = linearised({n.names('s')}, {n.names('x')}, {n.names('p')})", *_each(n.stores, "b# = s# - o# - dt * r[#]")]
-    return [*lines, "norm = max(" + ", ".join(f"abs(b{i}) / {tolerance.replace('#', str(i))}" for i in range(n.stores)) + ")"]
+    largest = "max(" + ", ".join(f"abs(b{i}) / {tolerance.replace('#', str(i))}" for i in range(n.stores)) + ", R(0))"
+    # max() passes over a NaN; the sum does not.
+    return [*lines, f"norm = {largest} + R(0) * ({' + '.join(_each(n.stores, 'b#'))})"]
 
 
 def _newton(n: Sizes) -> str:
@@ -156,7 +158,7 @@ def _implicit_day(n: Sizes) -> list[str]:
         "    for k in range(n):",
         f"        r = solve({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)",
         *("        " + line for line in _each(n.stores, "s# = r[#]")),
-        f"        count += r[{n.stores}]; worst = max(worst, r[{n.stores + 1}])",
+        f"        count += r[{n.stores}]; worst = worst if r[{n.stores + 1}] <= worst else r[{n.stores + 1}]",
         f"        if not r[{n.stores + 1}] <= R(1) and n < {CUTS} * steps: break",
         f"        w = outputs({n.names('s')}, {n.names('x')}, {n.names('p')})",
         *("        " + line for line in _each(n.outputs, "q# += dt * w[#]")),
@@ -172,7 +174,12 @@ def implicit(n: Sizes) -> str:
     forward += f"{LOOP}\ndef forward({signature}):\n" + _prologue(n)
     forward += _block(2, *_each(n.stores, "s# = S0[u, #]"), *_each(n.stores, "if keep: S[0, u, #] = s#"), "for t in range(T):")
     forward += _block(3, *_read_day(n), *_each(n.stores, "e# = s#"), *_implicit_day(n))
-    forward += _block(3, "iterations[u] += count", "residual[u] = max(residual[u], worst)", "if not worst <= R(1): unconverged[u] += 1")
+    forward += _block(
+        3,
+        "iterations[u] += count",
+        "residual[u] = residual[u] if worst <= residual[u] else worst",
+        "if not worst <= R(1): unconverged[u] += 1",
+    )
     forward += _block(3, "if keep: cuts[t, u] = n")
     forward += _end_of_day(n) + _block(2, *_each(n.stores, "last[u, #] = s#"))
 

@@ -77,7 +77,7 @@ class DifferentiableModel(nn.Module):
         forcing : [time, basin, variable], in the physics' order and units
         warmup : days before the first scored one
         outputs : further fluxes wanted beside discharge, such as "et"
-        parameters : whether to return the parameters too
+        parameters : whether to return the parameters too: [basin, component], daily ones [time, basin, component], routing [basin]
 
         Raises
         ------
@@ -103,7 +103,13 @@ class DifferentiableModel(nn.Module):
         start = max(warmup - MEMORY, 0)
         a, b = (_between(static[:, i - 2], table) for i, table in enumerate((ROUTE_A, ROUTE_B)))
         discharge = route(means.pop("qsim")[start:], a, b)[warmup - start :]
-        given = {**values, ROUTE_A.name: a, ROUTE_B.name: b} if parameters else {}
+        given = {}
+        if parameters:
+            daily = 0 if self.training else warmup  # in training daily values begin after the warm-up
+            given = {name: value[daily:] if value.ndim == 3 else value for name, value in values.items()} | {
+                ROUTE_A.name: a,
+                ROUTE_B.name: b,
+            }
         return Simulation(discharge, solve=report, fluxes={name: flux[warmup:] for name, flux in means.items()}, parameters=given)
 
     def _values(self, static: Tensor, hidden: Tensor | None) -> dict[str, Tensor]:

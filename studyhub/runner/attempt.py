@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from studyhub.errors import StudyhubError
+from studyhub.errors import ResourceError, StudyhubError
 from studyhub.study.settings import Trial
 from studyhub.study.status import in_words
 from studyhub.study.store import Lease, Store
@@ -105,6 +105,7 @@ def _run(lease: Lease, trial: Trial, place: Place, report: Callable[[Report], No
 
     with lease.beating(), _ending_with_parent(lease):
         try:
+            _require_device(place.device)
             reset_globals(trial.seed, place.cpus)
             outcome = (runner or _science())(trial, place.shards, lease.folder, cpus=place.cpus, device=place.device, on_epoch=on_epoch)
         except Exception as error:
@@ -149,6 +150,14 @@ def _ending_with_parent(lease: Lease) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        message = f"this node has a GPU, but its torch {torch.__version__} cannot use it"
+        raise ResourceError(f"{message}; install a CUDA build of torch there, or write `resources: {{gpus: 0}}`")
 
 
 def reset_globals(seed: int, cpus: int) -> None:

@@ -16,20 +16,16 @@ SCORES, SIMULATION, PARAMETERS = "scores.parquet", "simulation.parquet", "parame
 
 def joined(parts: list[Simulation]) -> Simulation:
     """One simulation of all basins from simulations of some at a time."""
-
-    def side_by_side(tables: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        # Basins are the first axis of static parameters [basin(, component)], the second of anything daily [time, basin(, component)].
-        days = parts[0].discharge.shape[0]
-        return {name: torch.cat([table[name] for table in tables], dim=int(tables[0][name].shape[0] >= days)) for name in tables[0]}
-
     solve = parts[0].solve
     for part in parts[1:]:
         solve = solve.then(part.solve) if solve is not None and part.solve is not None else None
     return Simulation(
         torch.cat([part.discharge for part in parts], dim=1),
         solve=solve,
-        fluxes=side_by_side([part.fluxes for part in parts]),
-        parameters=side_by_side([part.parameters for part in parts]),
+        fluxes={name: torch.cat([part.fluxes[name] for part in parts], dim=1) for name in parts[0].fluxes},
+        parameters={
+            name: torch.cat([part.parameters[name] for part in parts], dim=int(_daily(x))) for name, x in parts[0].parameters.items()
+        },
     )
 
 
@@ -61,15 +57,19 @@ def write(folder: Path, record: Record, simulation: Simulation) -> None:
 
 
 def _parameters(basins: tuple[str, ...], simulation: Simulation) -> pd.DataFrame:
-    days = simulation.discharge.shape[0]
     tables = []
     for name, values in simulation.parameters.items():
-        daily = values.shape[0] >= days
+        daily = _daily(values)
         numbers = values.transpose(0, 1) if daily else values
         numbers = numbers.reshape(len(basins), -1).double().cpu().numpy()
         spread = {"mean": numbers.mean(axis=1), "low": numbers.min(axis=1), "high": numbers.max(axis=1), "daily": daily}
         tables.append(pd.DataFrame({"basin": basins, "parameter": name} | spread))
     return pd.concat(tables, ignore_index=True)
+
+
+def _daily(values: torch.Tensor) -> bool:
+    """Tell a daily parameter [time, basin, component] from a static one [basin, component] or one of routing [basin]."""
+    return values.ndim == 3
 
 
 def _rows(values: torch.Tensor) -> np.ndarray:

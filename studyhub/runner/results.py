@@ -3,6 +3,7 @@
 import math
 import os
 from collections import Counter
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -61,11 +62,12 @@ def states(store: Store, cells: tuple[Cell, ...]) -> dict[str, Counter[str]]:
 def medians(scores: pd.DataFrame) -> pd.DataFrame:
     """Median of each metric over basins, per arm and period; seeds and folds are averaged within a basin first.
 
-    The index is (arm, period); besides the metrics there is a column ``basins``, their number.
+    The index is (arm, period); besides the metrics there is a column ``basins``, their number, and for each metric ``<metric>_basins``, the
+    number of those that have a value: a metric is not defined where the simulation or the observation is constant.
     """
     per_basin = scores.groupby(["arm", "period", "basin"], sort=False)[list(METRICS)].agg("mean")
     by_arm = per_basin.groupby(["arm", "period"], sort=False)
-    return by_arm.agg("median").assign(basins=by_arm.size())
+    return by_arm.agg("median").join(by_arm.agg("count").add_suffix("_basins")).assign(basins=by_arm.size())
 
 
 def table(scores: pd.DataFrame, counts: dict[str, Counter[str]], width: int) -> Table:
@@ -74,8 +76,10 @@ def table(scores: pd.DataFrame, counts: dict[str, Counter[str]], width: int) -> 
     trials = {arm: told(count) for arm, count in counts.items()}
     shown = _fitting(width - max(map(len, counts)) - max(map(len, trials.values())))
     out = Table(title="Medians over basins", title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False)
-    if len(shown) < len(METRICS):
-        out.caption = f"{', '.join(list(METRICS)[len(shown) :])}: in the scores' file"
+    notes = [] if len(shown) == len(METRICS) else [f"{', '.join(list(METRICS)[len(shown) :])}: in the scores' file"]
+    if any(row["basins"] > row[f"{name}_basins"] > 0 for row in found for name in shown):
+        notes.append("*: without the basins in which the metric is not defined (a simulation or observation that never changes)")
+    out.caption = "\n".join(notes) or None
     out.add_column("arm", no_wrap=True)
     out.add_column("period", no_wrap=True)
     for name in shown:
@@ -85,9 +89,16 @@ def table(scores: pd.DataFrame, counts: dict[str, Counter[str]], width: int) -> 
     none = {"period": "-", "basins": 0} | dict.fromkeys(METRICS, float("nan"))
     for arm in counts:
         for row in [row for row in found if row["arm"] == arm] or [none]:
-            values = ["-" if math.isnan(row[name]) else f"{row[name]:.3f}" for name in shown]
+            values = [_median(row, name) for name in shown]
             out.add_row(arm, row["period"], *values, str(row["basins"]), trials[arm])
     return out
+
+
+def _median(row: dict[str, Any], name: str) -> str:
+    """A median, with a star where some basins have no value of the metric."""
+    if math.isnan(row[name]):
+        return "-"
+    return f"{row[name]:.3f}" + ("" if row[f"{name}_basins"] == row["basins"] else "*")
 
 
 def _fitting(width: int) -> list[str]:

@@ -81,6 +81,8 @@ class _Stage:
 
     def __init__(self, trial: Trial, shards: Shards, device: str):
         self.trial, self.shards, self.device = trial, shards, device
+        if shards.hash((*trial.train_basins, *trial.test_basins), variables(trial.model)) != trial.data:
+            raise DataError(f"{shards.manifest.folder}: the data have changed since the study was planned; launch it again")
         self.dtype = getattr(torch, trial.dtype)
         split, model = trial.split, trial.model
         self.epochs: list[Epoch] = []

@@ -6,6 +6,7 @@ Ray is an engine here, no record: which trials have ended, and how, is read from
 import logging
 import math
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -225,7 +226,8 @@ def _scratch(home: Path) -> Iterator[Path]:
         process = Process.of(read_json(old) or {})
         if process is not None and process.dead():
             shutil.rmtree(old.parent, ignore_errors=True)
-    mine = make_folder(folder / f"{socket.gethostname()}-{os.getpid()}")
+    # A container begins again under the same host name and process number: what a killed launch left must not be taken for this one's.
+    mine = make_folder(folder / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
     write_json(mine / "process.json", Process.this().record())
     try:
         yield mine

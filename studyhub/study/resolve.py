@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from studyhub.catalog import ATTRIBUTE_SETS, EXPLICIT_SCHEMES, MODELS, OPTIMIZERS, PHYSICS, RECIPES
+from studyhub.catalog import ATTRIBUTE_SETS, DISCHARGE_ATTRIBUTES, EXPLICIT_SCHEMES, MODELS, OPTIMIZERS, PHYSICS, RECIPES
 from studyhub.errors import SpecError
 from studyhub.physics.structure import Parameter, Physics
 from studyhub.study.settings import Model, Split, Training
@@ -131,6 +131,12 @@ def _of_training(model: Model, training: Training, split: Split) -> Iterator[Pro
     if split.train.days < needed:
         message = f"a training sample needs {split.warmup} days of warm-up and a window of {training.window} days ({needed} days in all)"
         yield "window", f"{message}, the training period {split.train} has {split.train.days}; lengthen it, or shorten window or warm-up"
+    told = [name for name in model.attributes if name in DISCHARGE_ATTRIBUTES]
+    if told:
+        yield (
+            "attributes",
+            f"{listed(told)}: computed from observed discharge, test years included; take it out, it tells what is to be found",
+        )
     if model.kind == "lstm" and model.recipe == "feng2020" and "p_mean" not in model.attributes:
         yield "attributes", "recipe feng2020 divides discharge by the attribute p_mean; add it, or write `recipe: kratzert2019`"
     if model.kind == "lstm" and training.window == 1 and split.test_warmup < split.warmup:

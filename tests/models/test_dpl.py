@@ -30,7 +30,7 @@ def test_parameters_are_daily_or_static_and_within_their_ranges():
     simulation = model(*inputs(), WARMUP, ("et",), parameters=True)
     assert simulation.discharge.shape == (DAYS - WARMUP, BASINS)
     assert simulation.fluxes["et"].shape == (DAYS - WARMUP, BASINS)
-    assert simulation.parameters["BETA"].shape == (DAYS, BASINS, COMPONENTS)
+    assert simulation.parameters["BETA"].shape == (DAYS - WARMUP, BASINS, COMPONENTS)
     assert simulation.parameters["FC"].shape == (BASINS, COMPONENTS)
     assert (simulation.parameters["NDC"] == 1.0).all()
     for table in IMPROVED.parameters[:-1]:
@@ -43,8 +43,10 @@ def test_simulation_is_march_mean_and_routing():
     model = small(dynamic=("BETAET",)).eval()
     x, attributes, forcing = inputs()
     simulation = model(x, attributes, forcing, WARMUP, ("baseflow",), parameters=True)
-    values = dict(simulation.parameters)
-    a, b = values.pop("route_a"), values.pop("route_b")
+    a, b = simulation.parameters["route_a"], simulation.parameters["route_b"]
+    hidden = model.network.features(x, attributes)
+    values = model._values(model.network.head(hidden[WARMUP - 1]), hidden)
+    torch.testing.assert_close(simulation.parameters["BETAET"], values["BETAET"][WARMUP:])
     marched = march(HBV, "sequential", forcing, values, outputs=("qsim", "baseflow"), backend="eager")
     routed = route(marched.outputs["qsim"].mean(-1)[WARMUP - MEMORY :], a, b)[MEMORY:]
     torch.testing.assert_close(simulation.discharge, routed)

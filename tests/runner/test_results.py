@@ -81,6 +81,15 @@ def test_seeds_are_averaged_within_a_basin_before_the_median():
     assert found.loc[("a", "test"), "basins"] == 3
 
 
+def test_a_basin_without_a_value_is_said(store):
+    finish(store, CELLS[0], [0.8, np.nan, np.nan])
+    scores = collect(store, "study")
+    assert medians(scores).loc[("a", "test"), ["nse_basins", "basins"]].tolist() == [1, 3]
+    text = shown(scores, store, 200)
+    assert "0.800*" in text
+    assert "*: without the basins in which the metric is not defined" in text
+
+
 def test_the_table_names_units_basins_and_states(store):
     finish(store, CELLS[0], [0.1, 0.3, 0.8])
     finish(store, CELLS[1], [0.1, 0.3, 0.8])

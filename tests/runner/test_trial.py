@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from studyhub.catalog import variables
+from studyhub.data.record import Record
 from studyhub.data.synthetic import build
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import DataError
 from studyhub.evaluation.metrics import score
+from studyhub.models.simulation import Simulation
+from studyhub.runner import outputs
 from studyhub.runner.trial import run
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 
@@ -115,6 +118,33 @@ def test_divergence_is_a_result_with_basin_store_and_day(trial, world, tmp_path)
     assert cause["store"] in {"UZ", "SM", "LZ"}
     assert SPLIT.train.start <= date.fromisoformat(cause["day"]) <= SPLIT.train.end
     assert not (tmp_path / "run" / "scores.parquet").exists()
+
+
+def test_data_that_changed_after_planning_are_refused(trial, world, tmp_path):
+    with pytest.raises(DataError, match="the data have changed since the study was planned"):
+        finished(replace(trial(), data="0" * 16), world, tmp_path / "run")
+
+
+def test_parameters_of_more_basins_than_days(tmp_path):
+    """A static parameter [basin, component] is not mistaken for a daily one, however many basins there are."""
+    days, basins = 3, 5
+    fc, beta = torch.arange(basins * 2.0).view(basins, 2), torch.arange(days * basins * 2.0).view(days, basins, 2)
+    parts = [
+        Simulation(
+            torch.ones(days, stop - start), parameters={"FC": fc[start:stop], "BETA": beta[:, start:stop], "route_a": fc[start:stop, 0]}
+        )
+        for start, stop in ((0, 2), (2, 5))
+    ]
+    names = tuple("abcde")
+    record = Record(
+        names, np.arange("2000-01-01", "2000-01-04", dtype="datetime64[D]"), {"qobs": np.ones((basins, days))}, np.empty((5, 0)), ()
+    )
+    outputs.write(tmp_path, record, outputs.joined(parts))
+    table = pd.read_parquet(tmp_path / "parameters.parquet").set_index(["parameter", "basin"])
+    assert table.loc["FC", "mean"].tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
+    assert table.loc["BETA", "low"].tolist() == beta.amin((0, 2)).tolist()
+    assert table.loc["route_a", "high"].tolist() == fc[:, 0].tolist()
+    assert table.daily.groupby("parameter").first().to_dict() == {"BETA": True, "FC": False, "route_a": False}
 
 
 def test_stopping_after_an_epoch(trial, world, tmp_path):

@@ -84,6 +84,7 @@ def message(path: Path, *overrides: str) -> str:
         ("{scheme: implicit}", "{model: lstm, scheme: implicit}", "`arms.implicit.scheme`: has no meaning for model lstm"),
         ("{scheme: implicit}", "{loss: nse, loss_weight: 0.3}", "`arms.implicit.loss_weight`: has no meaning for loss nse"),
         ("{scheme: implicit}", "{model: lstm, attributes: [aridity]}", "`arms.implicit.attributes`: recipe feng2020 divides"),
+        ("hidden_size: 8", "attributes: [p_mean, q_mean]", "study.yaml:6: `shared.attributes`: q_mean: computed from observed discharge"),
         ("epochs: 2", "checkpoint: best", "study.yaml:8: `training.checkpoint`: `best` needs a validation period, the split has none"),
         ("epochs: 2", "window: 1462", "study.yaml:8: `training.window`: a training sample needs 365 days of warm-up"),
         ("{scheme: implicit}", "{}", "study.yaml:11: `arms.implicit`: arms `sequential` and `implicit` come to the same settings"),
