@@ -13,7 +13,9 @@ from studyhub.models.lstm import Network
 from studyhub.models.simulation import Simulation
 from studyhub.physics.routing import MEMORY, ROUTE_A, ROUTE_B, route
 from studyhub.physics.structure import Parameter, Physics
-from studyhub.solvers.march import Marched, march
+from studyhub.solvers.march import Marched, SolveReport, march
+
+Solution = tuple[dict[str, Tensor], dict[str, Tensor], SolveReport]  # parameters of the scored days, fluxes of all days, how it was solved
 
 
 @dataclass(frozen=True)
@@ -87,30 +89,28 @@ class DifferentiableModel(nn.Module):
         hidden = self.network.features(x, attributes)
         static_day = x.shape[0] - 1 if self.training or self.static_from == "last_test_day" else warmup - 1
         static = self.network.head(hidden[static_day])
-        if self.training:
-            warm_values = self._values(self.network.head(hidden[warmup - 1]), None)
-            values = self._values(static, hidden[warmup:])
-            with torch.set_grad_enabled(self.warmup_gradients and torch.is_grad_enabled()):
-                warm = self._march(forcing[:warmup], warm_values, outputs, None)
-            main = self._march(forcing[warmup:], values, outputs, warm.stores, day=warmup)
-            fluxes = {name: torch.cat([warm.outputs[name], main.outputs[name]]) for name in main.outputs}
-            report = warm.report.then(main.report)
-        else:
-            values = self._values(static, hidden)
-            main = self._march(forcing, values, outputs, None)
-            fluxes, report = main.outputs, main.report
+        solve = self._in_training if self.training else self._in_evaluation
+        values, fluxes, report = solve(hidden, static, forcing, warmup, ("qsim", *outputs))
         means = {name: flux.mean(-1) for name, flux in fluxes.items()}
         start = max(warmup - MEMORY, 0)
         a, b = (_between(static[:, i - 2], table) for i, table in enumerate((ROUTE_A, ROUTE_B)))
         discharge = route(means.pop("qsim")[start:], a, b)[warmup - start :]
-        given = {}
-        if parameters:
-            daily = 0 if self.training else warmup  # in training daily values begin after the warm-up
-            given = {name: value[daily:] if value.ndim == 3 else value for name, value in values.items()} | {
-                ROUTE_A.name: a,
-                ROUTE_B.name: b,
-            }
+        given = {**values, ROUTE_A.name: a, ROUTE_B.name: b} if parameters else {}
         return Simulation(discharge, solve=report, fluxes={name: flux[warmup:] for name, flux in means.items()}, parameters=given)
+
+    def _in_training(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
+        warm_values = self._values(self.network.head(hidden[warmup - 1]), None)
+        values = self._values(static, hidden[warmup:])
+        with torch.set_grad_enabled(self.warmup_gradients and torch.is_grad_enabled()):
+            warm = self._march(forcing[:warmup], warm_values, outputs)
+        main = self._march(forcing[warmup:], values, outputs, warm.stores, first_day=warmup)
+        return values, {name: torch.cat([warm.outputs[name], main.outputs[name]]) for name in outputs}, warm.report.then(main.report)
+
+    def _in_evaluation(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
+        values = self._values(static, hidden)
+        marched = self._march(forcing, values, outputs)
+        scored = {name: value[warmup:] if value.ndim == 3 else value for name, value in values.items()}
+        return scored, marched.outputs, marched.report
 
     def _values(self, static: Tensor, hidden: Tensor | None) -> dict[str, Tensor]:
         """Parameters in their units.
@@ -130,20 +130,11 @@ class DifferentiableModel(nn.Module):
         head = self.network.head
         return nn.functional.linear(hidden, head.weight[columns], head.bias[columns])
 
-    def _march(self, forcing: Tensor, values: dict[str, Tensor], outputs: Sequence[str], stores: Tensor | None, day: int = 0) -> Marched:
-        wanted = ("qsim", *outputs)
-        solver = self.solver
-        return march(
-            self.physics,
-            solver.scheme,
-            forcing,
-            values,
-            outputs=wanted,
-            stores=stores,
-            steps_per_day=solver.steps_per_day,
-            raw=solver.raw,
-            first_day=day,
-        )
+    def _march(
+        self, forcing: Tensor, values: dict[str, Tensor], outputs: Sequence[str], stores: Tensor | None = None, first_day: int = 0
+    ) -> Marched:
+        how = {"steps_per_day": self.solver.steps_per_day, "raw": self.solver.raw}
+        return march(self.physics, self.solver.scheme, forcing, values, outputs=outputs, stores=stores, first_day=first_day, **how)
 
 
 def _between(raw: Tensor, table: Parameter) -> Tensor:
