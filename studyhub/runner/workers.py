@@ -38,7 +38,7 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
-# A trial runs in a second thread, whose memory glibc would give back to the system at every update: 0.165 s, with one arena 0.118 s (an LSTM).
+# A trial runs in a second thread, whose memory glibc would give back at every update: 0.165 s of an LSTM, with one arena 0.118 s.
 MEMORY = {"MALLOC_ARENA_MAX": "1"}
 # Only configurations and reports pass through Ray's object store; its own default takes a third of the memory.
 OBJECT_STORE_BYTES = 128 * 2**20
