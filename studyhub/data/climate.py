@@ -4,7 +4,6 @@ import numpy as np
 
 from studyhub.data.record import day_of_year
 
-GROUPS = ("tropical", "arid", "temperate", "cold", "polar")
 YEAR = 365.25
 
 
