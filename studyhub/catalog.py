@@ -19,16 +19,18 @@ from studyhub.physics.structure import Physics
 from studyhub.study.settings import Model
 
 Rates = tuple[tuple[int, float], ...]
+Direction = Literal["larger", "smaller", "zero"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score per basin. ``direction`` says what is better: a larger value, a smaller one, or one nearer to zero."""
+    """A score per basin, named ``label`` in text. ``direction`` says what is better: larger values, smaller ones, or those nearer to zero."""
 
     name: str
+    label: str
     meaning: str
     unit: str
-    direction: Literal["larger", "smaller", "zero"]
+    direction: Direction
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,15 @@ class Recipe:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("nse", "Nash-Sutcliffe efficiency (1970)", "-", "larger"),
-        Metric("kge", "Kling-Gupta efficiency (2009), with the ratio of standard deviations", "-", "larger"),
-        Metric("kge_2012", "Kling-Gupta efficiency (2012), with the ratio of coefficients of variation", "-", "larger"),
-        Metric("flv", "bias of the lowest 30 % of flows, simulated and observed sorted apart", "%", "zero"),
-        Metric("abs_flv", "absolute difference of the lowest 30 % of flows, simulated and observed sorted apart", "%", "smaller"),
-        Metric("fhv", "bias of the highest 2 % of flows, simulated and observed sorted apart", "%", "zero"),
-        Metric("abs_fhv", "absolute difference of the highest 2 % of flows, simulated and observed sorted apart", "%", "smaller"),
-        Metric("low_rmse", "root mean squared error of the lowest 30 % of flows, sorted apart", "mm/d", "smaller"),
-        Metric("peak_rmse", "root mean squared error of the highest 2 % of flows, sorted apart", "mm/d", "smaller"),
+        Metric("nse", "NSE", "Nash-Sutcliffe efficiency (1970)", "-", "larger"),
+        Metric("kge", "KGE", "Kling-Gupta efficiency (2009), with the ratio of standard deviations", "-", "larger"),
+        Metric("kge_2012", "KGE 2012", "Kling-Gupta efficiency (2012), with the ratio of coefficients of variation", "-", "larger"),
+        Metric("flv", "FLV", "bias of the lowest 30 % of flows, simulated and observed sorted apart", "%", "zero"),
+        Metric("abs_flv", "absolute FLV", "absolute error of the lowest 30 % of flows, sorted apart", "%", "smaller"),
+        Metric("fhv", "FHV", "bias of the highest 2 % of flows, simulated and observed sorted apart", "%", "zero"),
+        Metric("abs_fhv", "absolute FHV", "absolute error of the highest 2 % of flows, sorted apart", "%", "smaller"),
+        Metric("low_rmse", "low-flow RMSE", "root mean squared error of the lowest 30 % of flows, sorted apart", "mm/d", "smaller"),
+        Metric("peak_rmse", "peak-flow RMSE", "root mean squared error of the highest 2 % of flows, sorted apart", "mm/d", "smaller"),
     )
 }
 

@@ -8,15 +8,16 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from studyhub.data.manifest import Manifest
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.runner.progress import Progress, Row, duration
+from studyhub.study.external import ExternalArm
 from studyhub.study.plan import DataFacts, Facts, Plan, describe, plan
-from studyhub.study.settings import Trial
+from studyhub.study.settings import External, Trial
 from studyhub.study.spec import ShardFolder, StudySpec, Synthetic, read
 from studyhub.study.store import Store
 
@@ -46,6 +47,10 @@ class Prepared:
         open_trials = {name: trial for name, trial in self.plan.trials.items() if self.store.result(name) is None}
         return dict(sorted(open_trials.items(), key=lambda item: (self.store.state(item[0]) == "running", item[1].seed)))
 
+    def unscored(self) -> dict[str, External]:
+        """Simulations from elsewhere without a result."""
+        return {name: external for name, external in self.plan.externals.items() if self.store.result(name) is None}
+
 
 def prepare(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | None = None, name: str | None = None) -> Prepared:
     """Read and plan a study. Nothing is built or written, and neither torch nor ray is loaded."""
@@ -74,8 +79,10 @@ def launch(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | 
     begun, notes = time.monotonic(), Console(stderr=True)
     prepared = prepare(study, home, overrides, data, name)
     prepared.store.check_writable()
-    missing = prepared.missing()
-    _greet(prepared, missing, notes)
+    missing, unscored = prepared.missing(), prepared.unscored()
+    _greet(prepared, (*missing, *unscored), notes)
+    if unscored:  # before anything is trained: a table that cannot be used is known at once
+        _score(prepared, unscored, notes)
     stopped = _run(prepared, missing, notes) if missing else False
     if not missing:
         _write_study(prepared)
@@ -86,14 +93,27 @@ def launch(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | 
     return code
 
 
-def _greet(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> None:
+def _greet(prepared: Prepared, missing: Sequence[str], notes: Console) -> None:
     notes.print(describe(prepared.spec, prepared.plan), markup=False, highlight=False, soft_wrap=True)
-    done = len(prepared.plan.trials) - len(missing)
-    if done:
-        notes.print(f"\n{done} of {len(prepared.plan.trials)} trials are there already", highlight=False)
+    every = len(prepared.plan.trials) + len(prepared.plan.externals)
+    if len(missing) < every:
+        notes.print(f"\n{every - len(missing)} of {every} trials are there already", highlight=False)
     for damage in filter(None, map(prepared.store.damage, missing)):
         notes.print(damage, markup=False, highlight=False, soft_wrap=True)
     notes.print()
+
+
+def _score(prepared: Prepared, unscored: dict[str, External], notes: Console) -> None:
+    """Score the simulations from elsewhere, here and now."""
+    from studyhub.runner import external
+
+    shards = _shards(prepared, notes)
+    for cell in prepared.plan.cells:
+        arm = prepared.spec.arm(cell.arm)
+        if cell.trial in unscored and isinstance(arm, ExternalArm):
+            result = external.run(cell.trial, unscored[cell.trial], arm.table, shards, prepared.store)
+            said = f"{arm.name}: {external.told(result, len(unscored[cell.trial].test_basins))}"
+            notes.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
@@ -126,7 +146,17 @@ def _shards(prepared: Prepared, notes: Console) -> "Shards":
 
 
 def _write_study(prepared: Prepared) -> None:
-    prepared.store.write_study(prepared.spec.name, prepared.spec.text(), prepared.plan.cells)
+    prepared.store.write_study(prepared.spec.name, prepared.spec.text(), prepared.plan.cells, _data(prepared))
+
+
+def _data(prepared: Prepared) -> dict[str, Any] | None:
+    """What reports and trackers must know of the data once the shards are gone; None where virtual basins are."""
+    if not prepared.shards.exists():
+        return None
+    manifest = Manifest.open(prepared.shards)
+    used = set(prepared.plan.basins)
+    facts = {basin: dict(known) for basin, known in manifest.metadata.items() if basin in used}
+    return {"source": manifest.source, "hash": manifest.hash(manifest.basins, manifest.variables), "basins": facts}
 
 
 def _rows(prepared: Prepared, missing: Iterable[str]) -> list[Row]:

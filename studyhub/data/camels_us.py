@@ -9,10 +9,8 @@ Newman et al. (2015), doi:10.5194/hess-19-209-2015; Addor et al. (2017), doi:10.
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from studyhub.data.camels_attributes import Attributes
 from studyhub.data.climate import climate_group
@@ -20,6 +18,7 @@ from studyhub.data.manifest import shorten
 from studyhub.data.pet import hargreaves
 from studyhub.data.record import Basin, day_of_year
 from studyhub.data.shards import Shards, write
+from studyhub.data.text_table import TextTable
 from studyhub.errors import DataError
 
 SOURCE = "camels-us"
@@ -139,75 +138,25 @@ def _read_forcing(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray, float,
     missing = [name for name in COLUMNS.values() if name.lower() not in names]
     if missing:
         raise DataError(f"{path}:4: no column {shorten(missing)}; the header is {header[3]!r}")
-    table = _table(path, HEADER_LINES, len(names))
-    dates = _dates(path, HEADER_LINES, table)
-    if (np.diff(dates).astype(int) != 1).any():
-        line = HEADER_LINES + 2 + int(np.flatnonzero(np.diff(dates).astype(int) != 1)[0])
-        raise DataError(f"{path}:{line}: the day after that of the line before is required, got {dates[line - HEADER_LINES - 1]}")
-    series = {name: _numbers(path, HEADER_LINES, table, names.index(column.lower())) for name, column in COLUMNS.items()}
+    table = TextTable.read(path, HEADER_LINES, len(names))
+    dates = table.contiguous_days()
+    series = {name: table.numbers(names.index(column.lower())) for name, column in COLUMNS.items()}
     return series, dates, latitude, area
 
 
 def _read_discharge(path: Path, basin: str, dates: np.ndarray) -> np.ndarray:
     """Discharge in cfs on ``dates``, NaN where missing."""
-    table = _table(path, 0, DISCHARGE_FIELDS)
-    own, values = _dates(path, 0, table, first=1), _numbers(path, 0, table, 4)
-    for wrong, what in ((table[0].to_numpy() != basin, f"basin {basin}"), (np.r_[False, np.diff(own).astype(int) <= 0], "a later day")):
+    table = TextTable.read(path, 0, DISCHARGE_FIELDS, text=(0, 5))
+    own, values = table.days(first=1), table.numbers(4)
+    for wrong, what in ((table.text(0) != basin, f"basin {basin}"), (np.r_[False, np.diff(own).astype(int) <= 0], "a later day")):
         if wrong.any():
-            raise DataError(f"{path}:{1 + int(np.flatnonzero(wrong)[0])}: {what} is required")
-    missing = (values < 0) | (table[5].to_numpy() == "M")
+            raise table.error(np.flatnonzero(wrong)[0], f"{what} is required")
+    missing = (values < 0) | (table.text(5) == "M")
     aligned = np.full(len(dates), np.nan)
     position = (own - dates[0]).astype(int)
     inside = (position >= 0) & (position < len(dates)) & ~missing
     aligned[position[inside]] = values[inside]
     return aligned
-
-
-def _table(path: Path, skip: int, fields: int) -> pd.DataFrame:
-    """Whitespace-separated fields, without a header; row i is line ``skip + 1 + i``. Basin ids and flags of discharge files stay text."""
-    options: dict[str, Any] = {"header": None, "keep_default_na": False, "skip_blank_lines": False, "low_memory": False}
-    if skip == 0:
-        options["dtype"] = {0: str, 5: str}
-    try:
-        table = pd.read_csv(path, sep=r"\s+", skiprows=skip, encoding="ascii", **options)
-    except pd.errors.EmptyDataError:
-        _require_fields(path, skip, fields)
-        raise DataError(f"{path}: at least one day is required, the file holds none") from None
-    except (pd.errors.ParserError, UnicodeDecodeError):
-        _require_fields(path, skip, fields)
-        raise DataError(f"{path}: plain text is required") from None
-    if table.shape[1] != fields or table.isna().to_numpy().any() or (table == "").to_numpy().any():
-        _require_fields(path, skip, fields)
-    return table
-
-
-def _require_fields(path: Path, skip: int, fields: int) -> None:
-    """Raise a DataError that names the first line without ``fields`` fields."""
-    lines = path.read_text(encoding="ascii", errors="replace").splitlines()
-    for number, line in enumerate(lines[skip:], start=skip + 1):
-        if len(line.split()) != fields:
-            raise DataError(f"{path}:{number}: {fields} fields are required, got {len(line.split())}: {line.strip()[:80]!r}")
-
-
-def _dates(path: Path, skip: int, table: pd.DataFrame, first: int = 0) -> np.ndarray:
-    """Days datetime64[D] from three columns year, month, day."""
-    year, month, day = (_numbers(path, skip, table, first + i) for i in range(3))
-    parts = pd.DataFrame({"year": year, "month": month, "day": day})
-    dates = pd.to_datetime(parts, errors="coerce")
-    if dates.isna().any():
-        line = skip + 1 + int(np.flatnonzero(dates.isna())[0])
-        raise DataError(f"{path}:{line}: a date is required, got {' '.join(f'{x:g}' for x in parts.iloc[line - skip - 1])}")
-    return dates.to_numpy().astype("datetime64[D]")
-
-
-def _numbers(path: Path, skip: int, table: pd.DataFrame, column: int) -> np.ndarray:
-    """Return a column as float64; every value must be a finite number."""
-    values = np.asarray(pd.to_numeric(table[column], errors="coerce"), dtype=np.float64)
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if len(wrong):
-        given = str(table[column].iloc[wrong[0]])
-        raise DataError(f"{path}:{skip + 1 + int(wrong[0])}: a number is required in field {column + 1}, got {given!r}")
-    return values
 
 
 def _number(path: Path, line: int, text: str, what: str) -> float:

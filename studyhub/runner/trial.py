@@ -21,7 +21,7 @@ from studyhub.errors import DataError
 from studyhub.models.build import build
 from studyhub.models.dpl import DifferentiableModel
 from studyhub.models.lstm import StreamflowLSTM
-from studyhub.models.simulation import Simulation
+from studyhub.models.simulation import Simulation, joined
 from studyhub.models.target import TargetScaler
 from studyhub.runner import outputs
 from studyhub.solvers.march import Diverged, SolveReport
@@ -151,7 +151,7 @@ class _Stage:
                 forcing = None if inputs.forcing is None else inputs.forcing[:, some]
                 parts.append(self.model(inputs.x[:, some], inputs.attributes[some], forcing, warmup, **wanted))
         self.model.train()
-        return outputs.joined(parts)
+        return joined(parts)
 
     def _read(self, basins: tuple[str, ...], period: Period) -> Record:
         return self.shards.read(basins, variables(self.trial.model), period, self.trial.model.attributes)

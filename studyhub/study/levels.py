@@ -121,6 +121,12 @@ def _arm_name(value: str) -> str:
     return value
 
 
+def _column_name(value: str) -> str:
+    if not value:
+        raise ValueError("needs the name of a column")
+    return value
+
+
 def _ingested(value: str) -> str:
     if value != "synthetic":
         raise ValueError(f"real basins are read once: `studyhub ingest {value} DIR --out SHARDS`; then write `data: {{shards: SHARDS}}`")
@@ -129,6 +135,7 @@ def _ingested(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_text)]
 ArmName = Annotated[str, AfterValidator(_arm_name)]
+ColumnName = Annotated[str, AfterValidator(_column_name)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0)]

@@ -95,7 +95,7 @@ def _unknown_key(document: Document, key: Key) -> str:
 
 def _home(name: str, parent: Key) -> str | None:
     """Section that does have the key ``name``."""
-    sections = ("shared", "training", "split", "resources")
+    sections = ("shared", "training", "split", "resources", "arms")
     if parent and name in StudyFile.model_fields:
         return "the outermost level"
     return next((section for section in sections if (section,) != parent and name in keys_at((section,))), None)

@@ -3,15 +3,16 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Protocol
 
-from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, variables
+from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, TARGET, variables
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
+from studyhub.study.external import SEED, ExternalArm, content_hash
 from studyhub.study.resolve import Arm, meaningful
-from studyhub.study.settings import Period, Trial
+from studyhub.study.settings import Columns, External, Period, Trial
 from studyhub.study.shape import ShardFolder
 from studyhub.study.spec import StudySpec
 from studyhub.study.versions import SCIENCE_VERSION
@@ -43,10 +44,17 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of a study, and every trial by its id. One trial may serve cells of several studies."""
+    """Every cell of a study, and by its id every trial that trains and every simulation from elsewhere. Other studies may share them."""
 
     cells: tuple[Cell, ...]
     trials: dict[str, Trial]
+    externals: dict[str, External] = field(default_factory=dict)
+
+    @property
+    def basins(self) -> tuple[str, ...]:
+        """Basins that any trial is judged on."""
+        distinct = dict.fromkeys(trial.test_basins for trial in (*self.trials.values(), *self.externals.values()))
+        return tuple(dict.fromkeys(basin for basins in distinct for basin in basins))
 
 
 def plan(spec: StudySpec, data: Facts) -> Plan:
@@ -55,18 +63,23 @@ def plan(spec: StudySpec, data: Facts) -> Plan:
     Raises
     ------
     DataError
-        The study chooses basins that the data does not have, or none at all.
+        The study chooses basins that the data does not have, or none at all; or an external arm's table cannot be read.
     """
     basins = chosen_basins(spec, data)
-    hashes = {used: data.hash(basins, used) for used in {variables(arm.model) for arm in spec.arms}}
-    cells, trials = [], {}
+    hashes = {used: data.hash(basins, used) for used in {variables(arm.model) for arm in spec.arms if isinstance(arm, Arm)}}
+    cells, trials, externals = [], {}, {}
     for arm in spec.arms:
+        if isinstance(arm, ExternalArm):
+            external = External(content_hash(arm), arm.columns, spec.split.test, basins, data.hash(basins, (TARGET,)))
+            cells.append(Cell(arm.name, FOLD, SEED, trial_id(external)))
+            externals[cells[-1].trial] = external
+            continue
         for seed in spec.seeds:
             trial = Trial(arm.model, arm.training, spec.split, basins, basins, seed, hashes[variables(arm.model)])
             name = trial_id(trial)
             cells.append(Cell(arm.name, FOLD, seed, name))
             trials[name] = trial
-    return Plan(tuple(cells), trials)
+    return Plan(tuple(cells), trials, externals)
 
 
 def chosen_basins(spec: StudySpec, data: Facts) -> tuple[str, ...]:
@@ -88,12 +101,14 @@ def chosen_basins(spec: StudySpec, data: Facts) -> tuple[str, ...]:
     return basins
 
 
-def trial_id(trial: Trial) -> str:
+def trial_id(trial: Trial | External) -> str:
     """16 hex digits that stand for everything that could change a trial's results.
 
-    Arm names, resources, claims and paths are no part of a Trial, so they never change it.
+    Arm names, resources, claims and paths are no part of a trial, so they never change it.
     """
     parts = {field.name: _part(getattr(trial, field.name)) for field in fields(trial)}
+    if isinstance(trial, External):
+        return _digest({"external": parts, "science_version": SCIENCE_VERSION["evaluation"]})
     return _digest({"trial": parts, "science_version": SCIENCE_VERSION})
 
 
@@ -112,21 +127,28 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(arms: Sequence[Arm]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def differences(arms: Sequence[Arm | ExternalArm]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Tell arms apart: the keys in which they differ, and for each arm its name and its values of these keys.
 
     A value that means nothing for an arm's model is shown as ``-``.
     """
-    settings = [_settings(arm) for arm in arms]
+    settings = [level_texts(arm) for arm in arms]
     every = dict.fromkeys(key for known in settings for key in known)
     keys = [key for key in every if len({known[key] for known in settings if key in known}) > 1]
     rows = [(arm.name, *(known.get(key, "-") for key in keys)) for arm, known in zip(arms, settings, strict=True)]
     return tuple(keys), rows
 
 
-def _settings(arm: Arm) -> dict[str, str]:
+def level_texts(arm: Arm | ExternalArm) -> dict[str, str]:
+    """Each key that has a meaning for this arm, with its level as a table shows it."""
+    if isinstance(arm, ExternalArm):
+        return {"model": "external", "external": arm.table.name, "columns": _called(arm.columns)}
     named = {names: name for sets in (FORCING_SETS, ATTRIBUTE_SETS) for name, names in sets.items()}
     return {key: named.get(value) or _cell(value) for key, value in meaningful(arm).items() if key != "may_diverge"}
+
+
+def _called(columns: Columns) -> str:
+    return " ".join(f"{name}:{called}" for name, called in asdict(columns).items() if name != called) or "as they are"
 
 
 def _cell(value: Any) -> str:
@@ -147,7 +169,7 @@ def describe(spec: StudySpec, plan: Plan) -> str:
     split = spec.split
     lines = [
         f"study      {spec.name}: {spec.question}",
-        f"trials     {len(plan.trials)} ({len(spec.arms)} arms x {len(spec.seeds)} seeds), {_basins(plan)} basins",
+        f"trials     {_trials(spec, plan)}, {len(plan.basins)} basins",
         f"periods    train {split.train}, validation {split.validation or 'none'}, test {split.test}",
         *(f"claim      {claim.better} is better than {claim.than} in {claim.metric}" for claim in spec.compare),
         "",
@@ -156,8 +178,12 @@ def describe(spec: StudySpec, plan: Plan) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _basins(plan: Plan) -> int:
-    return max(len(trial.test_basins) for trial in plan.trials.values())
+def _trials(spec: StudySpec, plan: Plan) -> str:
+    trained = sum(isinstance(arm, Arm) for arm in spec.arms)
+    parts = [f"{len(plan.trials)} ({trained} arms x {len(spec.seeds)} seeds)"] if trained else []
+    if plan.externals:
+        parts.append(f"{len(plan.externals)} external")
+    return " and ".join(parts)
 
 
 def _columns(rows: Sequence[tuple[str, ...]], widest: int = 32) -> list[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from studyhub.catalog import ATTRIBUTE_SETS, DISCHARGE_ATTRIBUTES, EXPLICIT_SCHEMES, MODELS, OPTIMIZERS, PHYSICS, RECIPES
 from studyhub.errors import SpecError
 from studyhub.physics.structure import Parameter, Physics
+from studyhub.study import external
+from studyhub.study.external import ExternalArm
 from studyhub.study.settings import Model, Split, Training
 from studyhub.study.wording import listed, unknown
 
@@ -36,6 +38,11 @@ class Arm:
     training: Training
     may_diverge: bool = False
 
+    @property
+    def settings(self) -> tuple[Model, Training]:
+        """What it is, without its name."""
+        return self.model, self.training
+
 
 @dataclass(frozen=True)
 class Sections:
@@ -58,8 +65,13 @@ class Sections:
         return ("training", key) if key in self.training else ("arms", arm)
 
 
-def resolve(document: "Document", name: str, sections: Sections, split: Split) -> tuple[Arm | None, list[SpecError]]:
+def resolve(document: "Document", name: str, sections: Sections, split: Split) -> tuple[Arm | ExternalArm | None, list[SpecError]]:
     """Fill in one arm. Returns None where it names no model, and an error for everything that cannot be run."""
+    if "external" in sections.arm:
+        return external.resolve(document, name, sections.arm)
+    if "columns" in sections.arm:
+        message = "has a meaning beside `external` only; take it out, or write `external: TABLE`"
+        return None, [document.error(message, "arms", name, "columns")]
     said = sections.said
     if "model" not in said:
         return None, [document.error(f"`model` is required ({listed(MODELS)}); write it in `shared` or in the arm", "arms", name)]
@@ -71,8 +83,10 @@ def resolve(document: "Document", name: str, sections: Sections, split: Split) -
     return Arm(name, _canonical_model(model), _canonical_training(training), said.get("may_diverge", False)), errors
 
 
-def meaningful(arm: Arm) -> dict[str, Any]:
+def meaningful(arm: Arm | ExternalArm) -> dict[str, Any]:
     """Every key of a study file that has a meaning for this arm's model and loss, with its value."""
+    if isinstance(arm, ExternalArm):
+        return arm.meaningful()
     keys = [key for key in MODEL_KEYS if arm.model.kind == "dpl" or key not in DPL_KEYS]
     model = {key: getattr(arm.model, "kind" if key == "model" else key) for key in keys}
     training = {key: getattr(arm.training, key) for key in TRAINING_KEYS if key != "loss_weight" or arm.training.loss == "rmse_log"}

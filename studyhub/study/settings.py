@@ -1,7 +1,7 @@
 """What one trial is, in plain frozen values: all that the science needs, nothing that only the study needs.
 
-``study.spec`` reads these from YAML; ``runner.trial`` runs them. No field here is a path, an arm name or a resource, so that the trial's id
-can be a hash of them.
+``study.spec`` reads these from YAML; ``runner.trial`` and ``runner.external`` run them. No field here is a path, an arm name or a resource,
+so that the trial's id can be a hash of them.
 """
 
 from dataclasses import dataclass
@@ -104,3 +104,26 @@ class Trial:
     seed: int
     data: str
     dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a long table calls the basin's id, the day, and the simulated discharge in mm/d."""
+
+    basin: str = "basin"
+    date: str = "date"
+    qsim: str = "qsim"
+
+
+@dataclass(frozen=True)
+class External:
+    """A simulation made elsewhere, and its scoring.
+
+    ``table`` is the content hash of the file that holds it, ``data`` that of the basins' observed discharge.
+    """
+
+    table: str
+    columns: Columns
+    test: Period
+    test_basins: tuple[str, ...]
+    data: str

@@ -13,6 +13,7 @@ from studyhub.study.levels import (
     ArmName,
     Attributes,
     Basins,
+    ColumnName,
     Count,
     Distinct,
     Fixed,
@@ -116,8 +117,20 @@ class TrainingKeys(Shape):
     checkpoint: Annotated[str, level("level", CHECKPOINTS)] = UNSAID
 
 
+class ColumnKeys(Shape):
+    """What the columns of an external table are called in it."""
+
+    basin: ColumnName = UNSAID
+    date: ColumnName = UNSAID
+    qsim: ColumnName = UNSAID
+
+
 class ArmKeys(ModelKeys, TrainingKeys):
+    """``external`` makes it a simulation from elsewhere. The path is as written: from the folder where the command runs."""
+
     may_diverge: bool = UNSAID
+    external: Text = UNSAID
+    columns: Annotated[ColumnKeys, OrEmpty] = UNSAID
 
 
 class Resources(Shape):
@@ -149,6 +162,8 @@ class StudyFile(Shape):
 
 def keys_at(path: tuple[str | int, ...]) -> tuple[str, ...]:
     """Keys that the mapping at ``path`` may hold."""
+    if path[:1] == ("arms",) and path[2:] == ("columns",):
+        return tuple(ColumnKeys.model_fields)
     shape = _SECTIONS.get(str(path[0])) if path else StudyFile
     return tuple(shape.model_fields) if shape else ()
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from studyhub.errors import SpecError
 from studyhub.study.dump import dump
+from studyhub.study.external import ExternalArm
 from studyhub.study.mistakes import translate
 from studyhub.study.names import check_study
 from studyhub.study.overrides import apply, derive_name, parse_override, replace_data
@@ -18,7 +19,7 @@ from studyhub.study.shape import Claim, Resources, ShardFolder, StudyFile, Synth
 from studyhub.study.wording import listed, nearest
 from studyhub.study.yaml import Document, combined, load
 
-__all__ = ["Arm", "Claim", "Resources", "ShardFolder", "StudySpec", "Synthetic", "read"]
+__all__ = ["Arm", "Claim", "ExternalArm", "Resources", "ShardFolder", "StudySpec", "Synthetic", "read"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class StudySpec:
     question : what it asks
     data : virtual basins, or a folder of shards
     split : which days train, choose and judge
-    arms : the combinations under study, with all defaults filled in
-    seeds : each arm is trained once with each
+    arms : the combinations under study, with all defaults filled in, and simulations from elsewhere
+    seeds : each arm that is trained is so once with each
     resources : what one trial takes
     compare : its claims
     """
@@ -44,12 +45,12 @@ class StudySpec:
     question: str
     data: Synthetic | ShardFolder
     split: Split
-    arms: tuple[Arm, ...]
+    arms: tuple[Arm | ExternalArm, ...]
     seeds: tuple[int, ...]
     resources: Resources
     compare: tuple[Claim, ...]
 
-    def arm(self, name: str) -> Arm:
+    def arm(self, name: str) -> Arm | ExternalArm:
         return next(arm for arm in self.arms if arm.name == name)
 
     def text(self) -> str:
@@ -134,7 +135,7 @@ def _split(document: Document, given: StudyFile) -> tuple[Split, list[SpecError]
     return split, errors
 
 
-def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm, ...], list[SpecError]]:
+def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm | ExternalArm, ...], list[SpecError]]:
     arms, errors = [], []
     seen: dict[Any, str] = {}
     for name, keys in given.arms.items():
@@ -142,7 +143,7 @@ def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm
         errors += problems
         if arm is None:
             continue
-        twin = seen.setdefault((arm.model, arm.training), name)
+        twin = seen.setdefault(arm.settings, name)
         if twin != name and not problems:
             message = f"arms `{twin}` and `{name}` come to the same settings, so there is nothing to compare; change one, or take it out"
             errors.append(document.error(message, "arms", name))
@@ -194,7 +195,7 @@ def _plain(spec: StudySpec) -> dict[str, Any]:
     }
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
+def _arm(arm: Arm | ExternalArm) -> dict[str, Any]:
     settings = meaningful(arm)
     if "fixed" in settings:
         settings["fixed"] = dict(settings["fixed"])

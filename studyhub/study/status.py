@@ -1,6 +1,7 @@
 """How far a study is: its cells by state, and why any of them failed, diverged or must run again."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,16 @@ def _trouble(store: Store, cell: Cell, state: str) -> Trouble | None:
             if cause is None:
                 return None
     return Trouble(cell.arm, cell.fold, cell.seed, cell.trial, state, in_words(cause) or "no cause was recorded")
+
+
+def told(count: Mapping[str, int]) -> str:
+    """Counts by state in words.
+
+    >>> told({"failed": 1, "finished": 2})
+    '2 finished, 1 failed'
+    """
+    order = ("finished", *(state for state in STATES if state != "finished"))
+    return ", ".join(f"{count[state]} {state}" for state in order if count.get(state))
 
 
 def in_words(cause: Any) -> str | None:

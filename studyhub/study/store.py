@@ -3,14 +3,15 @@
 ::
 
     studies/<name>/spec.yaml, cells.json
+    studies/<name>/data.json            what is known of the data: source, content hash, facts of each basin
     store/trials/<id>/lease-001.json    who runs attempt 1; its modification time is the heartbeat
     store/trials/<id>/attempt-001/      the attempt's files; failure.json or stopped.json where it ended without a result
     store/trials/<id>/result.json       written last: that it exists is being finished
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ STATES = ("pending", "running", "finished", "diverged", "failed", "stopped")
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """A study as it was last launched: its resolved YAML, and which trial answers each cell."""
+    """A study as it was last launched: its resolved YAML, which trial answers each cell, and what is known of the data, if anything."""
 
     name: str
     spec_text: str
     cells: tuple[Cell, ...]
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -92,6 +94,14 @@ class Store:
             return "failed"
         return "running" if not (attempt / STOPPED).exists() and is_live(folder, number) else "stopped"
 
+    def latest_attempt(self, trial: str) -> Path | None:
+        """Folder of the attempt that gave the result; without a result, of the latest one; None where there was none."""
+        result, folder = self.result(trial), self.trial_folder(trial)
+        if result is not None:
+            return folder / result["attempt"]
+        number = latest(folder)
+        return folder / attempt_name(number) if number else None
+
     def failure(self, trial: str) -> dict[str, Any] | None:
         """What the latest attempt failed of; None unless the trial's state is "failed"."""
         if self.state(trial) != "failed":
@@ -119,13 +129,14 @@ class Store:
     def study_folder(self, name: str) -> Path:
         return self.home / "studies" / check_study(name, source=str(self.home / "studies"))
 
-    def write_study(self, name: str, spec_text: str, cells: Iterable[Cell]) -> Path:
-        """Keep what a study will run, in place of what it ran before. Both files are written, or neither."""
+    def write_study(self, name: str, spec_text: str, cells: Iterable[Cell], data: Mapping[str, Any] | None = None) -> Path:
+        """Keep what a study will run, in place of what it ran before. All files are written, or none; without ``data`` its file stays."""
         folder = self.study_folder(name)
         self.check_writable()
         make_folder(folder)
         rows = ",\n".join(json.dumps(asdict(cell)) for cell in cells)
-        write_texts({folder / "spec.yaml": spec_text, folder / "cells.json": f"[\n{rows}\n]\n"})
+        facts = {} if data is None else {folder / "data.json": json.dumps(data, indent=1, allow_nan=False) + "\n"}
+        write_texts({folder / "spec.yaml": spec_text, folder / "cells.json": f"[\n{rows}\n]\n"} | facts)
         return folder
 
     def read_study(self, name: str) -> StoredStudy:
@@ -134,7 +145,8 @@ class Store:
             raise StoreError(f"there is no study {name!r} in {self.home / 'studies'}; there are: {listed(self.studies())}")
         try:
             cells = tuple(Cell(**row) for row in json.loads((folder / "cells.json").read_text(encoding="utf-8")))
-            return StoredStudy(name, (folder / "spec.yaml").read_text(encoding="utf-8"), cells)
+            text = (folder / "spec.yaml").read_text(encoding="utf-8")
+            return StoredStudy(name, text, cells, read_json(folder / "data.json") or {})
         except (OSError, ValueError, TypeError) as error:
             raise StoreError(f"{folder}: cannot be read ({error}); launch the study again to write it anew") from None
 

@@ -15,7 +15,7 @@ from studyhub.data.synthetic import build
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import DataError
 from studyhub.evaluation.metrics import score
-from studyhub.models.simulation import Simulation
+from studyhub.models.simulation import Simulation, joined
 from studyhub.runner import outputs
 from studyhub.runner.trial import run
 from studyhub.study.settings import Model, Period, Split, Training, Trial
@@ -139,7 +139,7 @@ def test_parameters_of_more_basins_than_days(tmp_path):
     record = Record(
         names, np.arange("2000-01-01", "2000-01-04", dtype="datetime64[D]"), {"qobs": np.ones((basins, days))}, np.empty((5, 0)), ()
     )
-    outputs.write(tmp_path, record, outputs.joined(parts))
+    outputs.write(tmp_path, record, joined(parts))
     table = pd.read_parquet(tmp_path / "parameters.parquet").set_index(["parameter", "basin"])
     assert table.loc["FC", "mean"].tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
     assert table.loc["BETA", "low"].tolist() == beta.amin((0, 2)).tolist()

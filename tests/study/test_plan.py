@@ -2,14 +2,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from studyhub.errors import DataError
 from studyhub.study.plan import DataFacts, describe, differences, plan, trial_id
-from studyhub.study.settings import Period, Split, Trial
+from studyhub.study.settings import Columns, External, Period, Split, Trial
 from studyhub.study.spec import read
 from studyhub.study.versions import SCIENCE_VERSION
 
@@ -177,6 +179,101 @@ def test_what_tells_arms_apart(write, facts):
     assert "trials     6 (3 arms x 2 seeds), 4 basins" in text
     assert "claim      implicit is better than sequential in kge" in text
     assert "lstm        lstm   daymet   -           1.0            rmse" in text
+
+
+# External arms
+
+
+@pytest.fixture
+def with_external(write, tmp_path) -> Callable[..., Path]:
+    """Write the plain study with one more arm, whose table holds ``content``."""
+
+    def with_external(*changes: tuple[str, str], content: str = "any table", file: str = "sim.csv", columns: str = "{}") -> Path:
+        table = tmp_path / file
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(content)
+        return write(("seeds: [1, 2]", f"  sim: {{external: {table}, columns: {columns}}}\nseeds: [1, 2]"), *changes)
+
+    return with_external
+
+
+def external_id(path: Path, facts: DataFacts, *overrides: str) -> str:
+    return ids(path, facts, *overrides)["sim", 0]
+
+
+def test_an_external_arm_has_one_cell_and_changes_no_other(write, with_external, facts):
+    before = plan(read(write()), facts)
+    after = plan(read(with_external()), facts)
+    assert after.cells[: len(before.cells)] == before.cells
+    (cell,) = after.cells[len(before.cells) :]
+    assert (cell.arm, cell.fold, cell.seed) == ("sim", 1, 0)
+    assert after.trials == before.trials
+    external = after.externals[cell.trial]
+    table = "3cdcbbcfedb8f6aa"  # sha256 of "any table"
+    assert external == External(
+        table, Columns(), Period(date(1993, 10, 1), date(1995, 9, 30)), facts.basins, f"{sorted(facts.basins)} ['qobs']"
+    )
+    assert trial_id(external) == cell.trial and len(cell.trial) == 16
+    assert after.basins == before.basins == facts.basins
+
+
+def test_the_id_of_an_external_arm_is_that_of_its_table_and_the_days_scored(with_external, facts):
+    before = external_id(with_external(), facts)
+    same = (
+        "training.epochs=3",
+        "seeds=[7]",
+        "split.train=[1986-10-01, 1990-09-30]",
+        "split.test_warmup=1",
+        "compare=[]",
+        "resources.cpus=2",
+    )
+    assert external_id(with_external(file="elsewhere/other.csv"), facts, *same) == before
+    others = [
+        external_id(with_external(content="another table"), facts),
+        external_id(with_external(columns="{qsim: q}"), facts),
+        external_id(with_external(), facts, "split.test=[1993-10-01, 1995-09-29]"),
+        external_id(with_external(), replace(facts, basins=facts.basins[1:])),
+        external_id(with_external(), replace(facts, hash=lambda used, variables: "other data")),
+    ]
+    assert len({before, *others}) == 1 + len(others)
+
+
+def test_the_id_of_an_external_arm_changes_with_every_part_and_with_the_evaluation_alone(with_external, facts, monkeypatch):
+    (external,) = plan(read(with_external()), facts).externals.values()
+    others = {field.name: replace(external, **{field.name: ("something", "else")}) for field in fields(External)}
+    before = trial_id(external)
+    assert len({before, *map(trial_id, others.values())}) == 1 + len(others)
+    monkeypatch.setitem(SCIENCE_VERSION, "training", 99)
+    assert trial_id(external) == before
+    monkeypatch.setitem(SCIENCE_VERSION, "evaluation", 99)
+    assert trial_id(external) != before
+
+
+def test_a_table_that_is_not_there_is_named(with_external, facts, tmp_path):
+    spec = read(with_external())
+    (tmp_path / "sim.csv").unlink()
+    with pytest.raises(DataError, match=r"sim\.csv: arm `sim` needs this table \(CSV or Parquet\), there is none; a path starts"):
+        plan(spec, facts)
+    (tmp_path / "sim.csv").mkdir()
+    with pytest.raises(DataError, match="it is a folder"):
+        plan(spec, facts)
+
+
+def test_what_tells_external_arms_apart(with_external, facts, tmp_path):
+    (tmp_path / "other.csv").write_text("other")
+    spec = read(with_external())
+    keys, rows = differences(spec.arms)
+    assert (keys, rows[-1]) == (("model", "scheme"), ("sim", "external", "-"))
+    text = describe(spec, plan(spec, facts))
+    assert "trials     4 (2 arms x 2 seeds) and 1 external, 4 basins" in text
+    other = f"  other: {{external: {tmp_path / 'other.csv'}, columns: {{qsim: q}}}}"
+    spec = read(with_external(("  sequential: {scheme: sequential}", other), ("than: sequential", "than: other")))
+    keys, rows = differences(spec.arms)
+    assert keys == ("model", "external", "columns")
+    assert [row for row in rows if row[0] != "implicit"] == [
+        ("other", "external", "other.csv", "qsim:q"),
+        ("sim", "external", "sim.csv", "as they are"),
+    ]
 
 
 def test_ten_thousand_trials_are_planned_in_two_seconds(write):

@@ -6,8 +6,8 @@ import pytest
 
 from studyhub.catalog import ATTRIBUTE_SETS
 from studyhub.study.plan import plan
-from studyhub.study.settings import Model, Period, Split, Training
-from studyhub.study.spec import Claim, ShardFolder, Synthetic, read
+from studyhub.study.settings import Columns, Model, Period, Split, Training
+from studyhub.study.spec import Claim, ExternalArm, ShardFolder, Synthetic, read
 
 SEARCH_SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
 A1 = ATTRIBUTE_SETS["table_a1"]
@@ -144,7 +144,36 @@ def test_the_search_spaces_can_be_read_and_resolved(path, tmp_path):
     copy = tmp_path / "spec.yaml"
     copy.write_text(spec.text(), encoding="utf-8")
     assert read(copy).arms == spec.arms
-    assert len({(arm.model, arm.training) for arm in spec.arms}) == len(spec.arms)
+    assert len({arm.settings for arm in spec.arms}) == len(spec.arms)
+
+
+EXTERNAL = ("  implicit: {scheme: implicit}", "  implicit: {external: tables/sim.csv, columns: {qsim: q mm}}")
+
+
+def test_an_external_arm_is_a_table_and_nothing_else(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = read(write(EXTERNAL, ("hidden_size: 8", "hidden_size: 8\n  scheme: implicit\n  dynamic: [BETA]")))
+    arm = ExternalArm("implicit", tmp_path / "tables" / "sim.csv", Columns(qsim="q mm"))
+    assert spec.arm("implicit") == arm
+    assert not arm.may_diverge
+    assert (
+        read(write(("  implicit: {scheme: implicit}", "  implicit: {external: sim.csv, columns: }"))).arm("implicit").columns == Columns()
+    )
+
+
+def test_external_arms_alone_need_no_model(write):
+    other = ("  sequential: {scheme: sequential}", "  sequential: {external: other.csv}")
+    spec = read(write(EXTERNAL, other, ("shared:\n  model: dpl\n  hidden_size: 8\n", "")))
+    assert [type(arm) for arm in spec.arms] == [ExternalArm] * 2
+
+
+def test_a_stored_external_arm_reads_back_from_any_folder(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = read(write(EXTERNAL))
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    (tmp_path / "away" / "spec.yaml").write_text(spec.text(), encoding="utf-8")
+    assert read("spec.yaml").arms == spec.arms
 
 
 def test_the_published_models_differ_as_published():
