@@ -24,7 +24,7 @@ Direction = Literal["larger", "smaller", "zero"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A score per basin, named ``label`` in text. ``direction`` says what is better: larger values, smaller ones, or those nearer to zero."""
+    """A score per basin, named ``label`` in text. ``direction`` says what is better: larger values, smaller ones or those nearer to 0."""
 
     name: str
     label: str

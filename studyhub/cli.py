@@ -12,12 +12,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from studyhub.errors import StudyhubError
+from studyhub.errors import StoreError, StudyhubError
 
 OUR_FAULT, STOPPED = 3, 130
 
@@ -28,11 +29,20 @@ ingest_app = typer.Typer(no_args_is_help=True, help="Turn raw basins into shards
 app.add_typer(ingest_app, name="ingest")
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="the study file")]
+Stored = Annotated[str, typer.Argument(metavar="STUDY", help="name of a study that was launched, or its folder (studies/NAME)")]
 Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help="folder of studies/ and store/")]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="change a key; may be repeated")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="name of the study, in place of the file's")]
 Data = Annotated[Path | None, typer.Option(metavar="SHARDS", help="run on these ingested basins, in place of the study's data")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+class Alternative(Enum):
+    GREATER, LESS, TWO_SIDED = "greater", "less", "two-sided"
+
+
+class Direction(Enum):
+    LARGER, SMALLER, ZERO = "larger", "smaller", "zero"
 
 
 @app.command()
@@ -98,6 +108,51 @@ def status(
             print(f"  {trouble.arm}, fold {trouble.fold}, seed {trouble.seed}: {trouble.state}: {trouble.cause}")
 
 
+@app.command()
+def report(
+    study: Stored,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of the report, in place of reports/STUDY")] = None,
+    home: Home = Path(),
+) -> None:
+    """Write the report of a study as far as it is: a page, and its tables and figures as data."""
+    from studyhub.report.render import report as write
+    from studyhub.study.store import Store
+
+    home, name = _located(study, home)
+    print(write(Store(home), name, out or home / "reports" / name))
+
+
+@app.command()
+def compare(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="scores: basin, arm, [fold, seed, period], metric...; .csv or .parquet")],
+    metric: Annotated[str, typer.Option(metavar="NAME", help="column to compare, such as nse")],
+    better: Annotated[str, typer.Option(metavar="ARM", help="arm that may be better")],
+    than: Annotated[str, typer.Option(metavar="ARM", help="arm to compare it with")],
+    alternative: Annotated[Alternative, typer.Option(help="ask whether --better is better, worse, or either")] = Alternative.GREATER,
+    direction: Annotated[Direction | None, typer.Option(help="what is better in this metric; for the project's own it is known")] = None,
+    period: Annotated[str | None, typer.Option(metavar="NAME", help="which one, where the table has several")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two arms over the basins of any table of scores, by the paired Wilcoxon signed-rank test."""
+    from studyhub.catalog import METRICS
+    from studyhub.stats.compare import Question
+    from studyhub.stats.compare import compare as answer
+    from studyhub.stats.table import direction_of, read_scores
+    from studyhub.stats.wording import details, sentence
+
+    scores, column = read_scores(table, metric, (better, than), period)
+    question = Question(better, than, column, direction_of(column, direction and direction.value), alternative.value)
+    (found,) = answer(scores, [question])
+    known = METRICS.get(column.lower())
+    label, unit = (known.label, known.unit) if known else (column, "-")
+    if as_json:
+        _print_json(asdict(found) | {"unit": unit, "sentence": sentence(found, label, unit)})
+        return
+    print(sentence(found, label, unit), end="\n\n")
+    first, *others = details(found, label, unit)
+    _print_columns(first, others)
+
+
 @ingest_app.command("camels-us")
 def camels_us(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="CAMELS-US as distributed")],
@@ -112,6 +167,23 @@ def camels_us(
     with Console(stderr=True).status("reading") as shown:
         shards = ingest(folder, out, without=without or (), progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
     print(f"{out}: {len(shards.basins)} basins, {shards.period}, {', '.join(shards.variables)}, {len(shards.attribute_names)} attributes")
+
+
+@ingest_app.command("model-output")
+def model_output(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of <basin>_<seed>_model_output.txt files, at any depth")],
+    out: Annotated[Path, typer.Option(metavar="TABLE.parquet", help="table to write")],
+    seed: Annotated[str | None, typer.Option(metavar="SEED", help="take this calibration, such as 05, not the mean of all")] = None,
+) -> None:
+    """Turn the SAC-SMA simulations of CAMELS-US into a table that a study takes as `external:`."""
+    from rich.console import Console
+
+    from studyhub.data.camels_model_output import ingest
+
+    with Console(stderr=True).status("reading") as shown:
+        written = ingest(folder, out, seed=seed, progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
+    kept = f"seed {seed}" if seed else f"mean of seeds {', '.join(written.seeds)}"
+    print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,6 +223,16 @@ def _write_report(arguments: Sequence[str], error: Exception) -> Path:
             continue
     print(text, file=sys.stderr)
     return Path(os.devnull)
+
+
+def _located(study: str, home: Path) -> tuple[Path, str]:
+    """Home and name of a study that is given by its name, or by its folder ``<home>/studies/<name>``."""
+    folder = Path(study)
+    if len(folder.parts) < 2:
+        return home, study
+    if folder.parent.name != "studies":
+        raise StoreError(f"a study is given by its name or by its folder studies/NAME, got {study}")
+    return folder.parent.parent, folder.name
 
 
 def _print_json(content: Any) -> None:

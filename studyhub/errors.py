@@ -36,3 +36,7 @@ class StoreError(StudyhubError):
 
 class ResourceError(StudyhubError):
     """The study asks for processors or GPUs that the machine or cluster does not have."""
+
+
+class TrackingError(StudyhubError):
+    """MLflow cannot be reached, or refuses what it is asked."""

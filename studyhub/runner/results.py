@@ -1,4 +1,4 @@
-"""A study's scores: one table of all its finished trials, and medians per arm over basins."""
+"""A study's scores: one table of all its finished trials, and their medians for the terminal."""
 
 import math
 import os
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from studyhub.catalog import METRICS
 from studyhub.errors import DataError
+from studyhub.stats.summary import medians
 from studyhub.study.cells import Cell
 from studyhub.study.files import make_folder, writing
 from studyhub.study.store import STATES, Store
@@ -59,17 +60,6 @@ def states(store: Store, cells: tuple[Cell, ...]) -> dict[str, Counter[str]]:
     return counts
 
 
-def medians(scores: pd.DataFrame) -> pd.DataFrame:
-    """Median of each metric over basins, per arm and period; seeds and folds are averaged within a basin first.
-
-    The index is (arm, period); besides the metrics there is a column ``basins``, their number, and for each metric ``<metric>_basins``, the
-    number of those that have a value: a metric is not defined where the simulation or the observation is constant.
-    """
-    per_basin = scores.groupby(["arm", "period", "basin"], sort=False)[list(METRICS)].agg("mean")
-    by_arm = per_basin.groupby(["arm", "period"], sort=False)
-    return by_arm.agg("median").join(by_arm.agg("count").add_suffix("_basins")).assign(basins=by_arm.size())
-
-
 def table(scores: pd.DataFrame, counts: dict[str, Counter[str]], width: int) -> Table:
     """Medians for the terminal: a row per arm and period, the arms in the study's order; as many metrics as ``width`` characters hold."""
     found = medians(scores).reset_index().to_dict("records")
@@ -78,7 +68,7 @@ def table(scores: pd.DataFrame, counts: dict[str, Counter[str]], width: int) -> 
     out = Table(title="Medians over basins", title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False)
     notes = [] if len(shown) == len(METRICS) else [f"{', '.join(list(METRICS)[len(shown) :])}: in the scores' file"]
     if any(row["basins"] > row[f"{name}_basins"] > 0 for row in found for name in shown):
-        notes.append("*: without the basins in which the metric is not defined (a simulation or observation that never changes)")
+        notes.append("*: without the basins in which the metric is not defined (values that never change, or not in an external table)")
     out.caption = "\n".join(notes) or None
     out.add_column("arm", no_wrap=True)
     out.add_column("period", no_wrap=True)

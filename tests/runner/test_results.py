@@ -8,7 +8,7 @@ from rich.console import Console
 
 from studyhub.catalog import METRICS
 from studyhub.errors import DataError
-from studyhub.runner.results import COLUMNS, SCORES, collect, medians, states, table
+from studyhub.runner.results import COLUMNS, SCORES, collect, states, table
 from studyhub.study.cells import Cell
 from studyhub.study.store import Store
 
@@ -73,19 +73,9 @@ def test_a_trial_of_two_arms_counts_for_both(store):
     assert collect(store, "twice")["arm"].tolist() == ["a", "other"]
 
 
-def test_seeds_are_averaged_within_a_basin_before_the_median():
-    per_seed = {1: [0.0, 0.9, 0.2], 2: [1.0, 0.1, np.nan]}  # means: 0.5, 0.5, 0.2; the median of all six values would differ
-    parts = [trial_scores(nse).assign(trial="t", arm="a", fold=1, seed=seed) for seed, nse in per_seed.items()]
-    found = medians(pd.concat(parts))
-    assert found.loc[("a", "test"), "nse"] == pytest.approx(0.5)
-    assert found.loc[("a", "test"), "basins"] == 3
-
-
 def test_a_basin_without_a_value_is_said(store):
     finish(store, CELLS[0], [0.8, np.nan, np.nan])
-    scores = collect(store, "study")
-    assert medians(scores).loc[("a", "test"), ["nse_basins", "basins"]].tolist() == [1, 3]
-    text = shown(scores, store, 200)
+    text = shown(collect(store, "study"), store, 200)
     assert "0.800*" in text
     assert "*: without the basins in which the metric is not defined" in text
 
