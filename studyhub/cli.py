@@ -124,7 +124,12 @@ def report(
 
 @app.command()
 def compare(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="scores: basin, arm, [fold, seed, period], metric...; .csv or .parquet")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="scores, .csv or .parquet: columns basin, arm, metrics, and fold, seed, period where there are several"
+        ),
+    ],
     metric: Annotated[str, typer.Option(metavar="NAME", help="column to compare, such as nse")],
     better: Annotated[str, typer.Option(metavar="ARM", help="arm that may be better")],
     than: Annotated[str, typer.Option(metavar="ARM", help="arm to compare it with")],
