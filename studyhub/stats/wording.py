@@ -50,9 +50,9 @@ def sentence(comparison: Comparison, label: str, unit: str) -> str:
     if kind == "the other way":
         better = c.alternative == "less"
         other = f"it is {_way(c, better)} by {_size(c, unit, better)}"
-        return f"not shown: that {_asked(c, label)}. The data point the other way: {other}, {_share(c)}, {_test(c)}."
+        return f"not shown: that {asked(c, label)}. The data point the other way: {other}, {_share(c)}, {_test(c)}."
     few = f" {_basins(c.n)} {'is' if c.n == 1 else 'are'} too few for any result to show it." if _hopeless(c) else ""
-    return f"not shown: that {_asked(c, label)}.{few} {_difference(c, unit)}, {_share(c)}, {_test(c)}."
+    return f"not shown: that {asked(c, label)}.{few} {_difference(c, unit)}, {_share(c)}, {_test(c)}."
 
 
 def details(comparison: Comparison, label: str, unit: str) -> list[tuple[str, str]]:
@@ -131,7 +131,8 @@ def _claim(c: Comparison, label: str, better: bool) -> str:
     return f"{c.better} has a {_way(c, better)} {label} than {c.than}"
 
 
-def _asked(c: Comparison, label: str) -> str:
+def asked(c: Comparison, label: str) -> str:
+    """What a comparison asks, as a statement without numbers."""
     return f"{c.better} and {c.than} differ in {label}" if c.alternative == "two-sided" else _claim(c, label, c.alternative == "greater")
 
 

@@ -1,0 +1,196 @@
+"""What a study has brought so far, read from its folder and its trials' files alone."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from studyhub.catalog import METRICS
+from studyhub.errors import DataError
+from studyhub.study.cells import Cell
+from studyhub.study.files import make_folder, writing
+from studyhub.study.spec import StudySpec, read
+from studyhub.study.status import in_words
+from studyhub.study.store import Store
+
+SCORES, SIMULATION = "scores.parquet", "simulation.parquet"
+CELL_COLUMNS = {"trial": "str", "arm": "str", "fold": "int64", "seed": "int64"}
+COLUMNS = CELL_COLUMNS | {"basin": "str", "period": "str"} | dict.fromkeys(METRICS, "float64") | {"days": "int64"}
+FACTS = {"gauge_lat": "lat", "gauge_lon": "lon", "climate_group": "climate"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell and how its trial stands.
+
+    Parameters
+    ----------
+    cause : why it diverged or failed
+    result : what its ``result.json`` says; empty until the trial ends
+    files : folder of its latest attempt
+    epochs : what each epoch of that attempt brought, in their order
+    """
+
+    cell: Cell
+    state: str
+    cause: str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    files: Path | None = None
+    epochs: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study and its trials.
+
+    Parameters
+    ----------
+    spec : the study as it was last launched
+    runs : its cells, in the plan's order
+    scores : one row per cell, basin and period, of finished trials; columns as ``COLUMNS``
+    basins : what is known of each basin: basin, lat, lon, climate; missing is NaN or None
+    data : source and content hash of the data
+    """
+
+    spec: StudySpec
+    runs: tuple[Run, ...]
+    scores: pd.DataFrame
+    basins: pd.DataFrame
+    data: Mapping[str, Any]
+
+    @property
+    def arms(self) -> list[str]:
+        return [arm.name for arm in self.spec.arms]
+
+    @property
+    def scored_arms(self) -> list[str]:
+        """Arms with at least one finished trial, in the study's order."""
+        there = set(self.scores["arm"])
+        return [arm for arm in self.arms if arm in there]
+
+    def states(self) -> dict[str, Counter[str]]:
+        """Count the cells of each arm by state."""
+        counts: dict[str, Counter[str]] = {}
+        for run in self.runs:
+            counts.setdefault(run.cell.arm, Counter())[run.state] += 1
+        return counts
+
+    def of(self, arm: str) -> list[Run]:
+        return [run for run in self.runs if run.cell.arm == arm]
+
+    def epochs(self) -> pd.DataFrame:
+        """What each epoch brought: arm, fold, seed, epoch, loss, loss_name, validation."""
+        names = {arm.name: arm.training.loss for arm in self.spec.arms if getattr(arm, "training", None) is not None}
+        columns = ("arm", "fold", "seed", "epoch", "loss", "loss_name", "validation")
+        rows = [
+            (run.cell.arm, run.cell.fold, run.cell.seed, epoch["number"], epoch["loss"], names.get(run.cell.arm), epoch["validation"])
+            for run in self.runs
+            for epoch in run.epochs
+        ]
+        table = pd.DataFrame(rows, columns=columns)
+        return table.astype({"loss": "float64", "validation": "float64"})
+
+    def simulation(self, basins: Iterable[str]) -> pd.DataFrame:
+        """Test period of some basins by each scored arm's first finished trial that holds them: arm, basin, date, qobs, qsim (mm/d)."""
+        wanted, parts = set(basins), []
+        for arm in self.scored_arms:
+            left = set(wanted)
+            for run in (run for run in self.of(arm) if run.state == "finished" and left):
+                part = _series(run, left)
+                left -= set(part["basin"])
+                parts.append(part.assign(arm=arm))
+        columns = ["arm", "basin", "date", "qobs", "qsim"]
+        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def collect(store: Store, name: str) -> Results:
+    """Read a study and all that its trials have left so far.
+
+    Raises
+    ------
+    StoreError, SpecError
+        There is no such study, or its files cannot be read.
+    DataError
+        The scores of a finished trial cannot be read.
+    """
+    study = store.read_study(name)
+    spec = read(store.study_folder(name) / "spec.yaml", name=name)
+    runs = tuple(_run(store, cell) for cell in study.cells)
+    return Results(spec, runs, scores(runs), _basins(study.data.get("basins") or {}), study.data)
+
+
+def scores(runs: Iterable[Run]) -> pd.DataFrame:
+    """Scores of all finished trials, one row per cell, basin and period."""
+    parts = [_scores(run) for run in runs if run.state == "finished"]
+    empty = pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in COLUMNS.items()})
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def write_scores(results: Results, folder: Path) -> Path:
+    """Write ``scores.parquet`` into the study's folder, whole or not at all."""
+    path = make_folder(folder) / SCORES
+    temporary = path.with_name(f".{SCORES}.{os.getpid()}")
+    with writing(path):
+        try:
+            results.scores.to_parquet(temporary, index=False)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_epochs(attempt: Path) -> Iterator[dict[str, Any]]:
+    """Epochs of an attempt, in their order; one that is being written is left for next time."""
+    for path in sorted((attempt / "epochs").glob("*.json")):
+        try:
+            yield json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+
+
+def _run(store: Store, cell: Cell) -> Run:
+    state, result = store.state(cell.trial), store.result(cell.trial) or {}
+    cause = result.get("cause") if result else (store.failure(cell.trial) or {}).get("cause")
+    files = store.latest_attempt(cell.trial)
+    epochs = tuple(read_epochs(files)) if files else ()
+    return Run(cell, result.get("state", state), in_words(cause), result, files, epochs)
+
+
+def _scores(run: Run) -> pd.DataFrame:
+    path = _file(run, SCORES)
+    cell = run.cell
+    try:
+        table = pd.read_parquet(path).assign(trial=cell.trial, arm=cell.arm, fold=cell.fold, seed=cell.seed)
+        return pd.DataFrame({column: table[column].astype(dtype) for column, dtype in COLUMNS.items()})
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _series(run: Run, basins: set[str]) -> pd.DataFrame:
+    path = _file(run, SIMULATION)
+    try:
+        table = pd.read_parquet(path, columns=["basin", "date", "qobs", "qsim"], filters=[("basin", "in", sorted(basins))])
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, error) from None
+    return table.astype({"basin": "str"})
+
+
+def _file(run: Run, name: str) -> Path:
+    if run.files is None:
+        raise DataError(f"trial {run.cell.trial} has no files; launch the study again")
+    return run.files / name
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    first = (str(error).splitlines() or [""])[0]
+    return DataError(f"{path}: cannot be read ({first}); remove {path.parent.parent} and launch again to repeat this trial")
+
+
+def _basins(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [{"basin": basin} | {short: known.get(name) for name, short in FACTS.items()} for basin, known in facts.items()]
+    return pd.DataFrame(rows, columns=["basin", *FACTS.values()]).astype({"lat": "float64", "lon": "float64"})

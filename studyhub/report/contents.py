@@ -1,0 +1,268 @@
+"""The tables of a study's report, each made from its results."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from studyhub.catalog import METRICS
+from studyhub.report.collect import Results, Run
+from studyhub.report.tables import NOTHING, Column, Table, best, decimals, frame, probability, share, significant, whole
+from studyhub.stats.compare import Comparison
+from studyhub.stats.summary import medians
+from studyhub.study.plan import differences
+from studyhub.study.status import told
+
+ARROWS = {"larger": "↑", "smaller": "↓", "zero": "→\u00a00"}
+DECIMALS = {"%": 1}
+
+
+def metric_column(name: str) -> Column:
+    metric = METRICS[name]
+    return Column(name, f"{metric.label}\u00a0{ARROWS[metric.direction]}", metric.unit.strip("-"), decimals(DECIMALS.get(metric.unit, 3)))
+
+
+def arms(results: Results) -> Table:
+    """What differs between the arms, and how far their trials are."""
+    keys, rows = differences(results.spec.arms)
+    counts = results.states()
+    columns = (Column("arm", "arm"), *(Column(key, key) for key in keys), Column("trials", "trials"))
+    found = [dict(zip(("arm", *keys), row, strict=True)) | {"trials": told(counts.get(row[0], {}))} for row in rows]
+    caption = "Only the settings in which arms differ; all others are the same and stand in the study file at the end of this page."
+    return Table("arms", "Arms", caption if len(found) > 1 else "One arm: nothing differs.", columns, frame(found, columns))
+
+
+def scores(results: Results) -> list[Table]:
+    """Medians over basins of every metric, as in Table 1 of Song et al. (2024); where arms have other basins, those that all have too."""
+    found = results.scores
+    caption = (
+        f"Medians over basins in the test period {results.spec.split.test}; folds and seeds are averaged within a basin first. "
+        "↑ larger is better, ↓ smaller, → 0 nearer to zero. Bold: the best median of a column, which is no test; for tests see the claims."
+    )
+    tables = [_medians("medians", "Scores", caption, results.arms, found)]
+    scored = found.dropna(subset=list(METRICS), how="all")
+    common = set.intersection(*(set(group["basin"]) for _, group in scored.groupby("arm"))) if len(scored) else set()
+    if 0 < len(common) < scored["basin"].nunique():
+        told = f"The same, over the {len(common)} basins that every arm has: arms above are judged on different basins."
+        tables.append(_medians("medians_common", "Scores on common basins", told, results.arms, found[found["basin"].isin(common)]))
+    return tables
+
+
+def _medians(name: str, title: str, caption: str, arms: Sequence[str], scores: pd.DataFrame) -> Table:
+    columns = (Column("arm", "arm"), *map(metric_column, METRICS), Column("basins", "basins", show=whole))
+    order = {arm: i for i, arm in enumerate(arms)}
+    found = medians(scores).reset_index().sort_values("arm", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    counts = found[[f"{metric}_basins" for metric in METRICS]]
+    found["basins"] = counts.max(axis=1)
+    undefined = [METRICS[metric].label for metric in METRICS if (found[f"{metric}_basins"] < found["basins"]).any()]
+    if undefined:
+        caption += f" {', '.join(undefined)}: without the basins in which it is not defined."
+    data = found[[column.key for column in columns]]
+    return Table(name, title, caption, columns, data, best(data, {metric: METRICS[metric].direction for metric in METRICS}))
+
+
+def cost(results: Results) -> Table:
+    """Time, memory and how the water balance was solved, as in Table A2 of Song et al. (2024)."""
+    columns = (
+        Column("arm", "arm"),
+        Column("seconds_per_update", "time per batch", "s", significant(3)),
+        Column("minutes", "time per trial", "min", significant(3)),
+        Column("peak_memory_mib", "peak memory", "MiB", whole),
+        Column("parameters", "weights", "", whole),
+        Column("iterations", "Newton iterations per unit and day", "", decimals(2)),
+        Column("unconverged", "unit-days not converged", "", whole),
+        Column("cut_days", "unit-days in shorter steps", "", whole),
+        Column("below_zero", "unit-days below zero", "%", significant(2)),
+        Column("device", "device"),
+    )
+    rows = [{"arm": arm} | _cost([run for run in results.of(arm) if run.result]) for arm in results.arms]
+    caption = (
+        "Time per batch: one update, forward and backward; means over the trials that ended. Peak memory: the largest, of the process on a "
+        "CPU (it may have run another trial before), of the GPU's memory on a GPU. Unit: one component of one basin. Counts: training and "
+        "test, all trials together."
+    )
+    return Table("cost", "Cost and convergence", caption, columns, frame(rows, columns))
+
+
+def _cost(runs: Sequence[Run]) -> dict[str, Any]:
+    solves = [solve for run in runs for solve in (*(epoch["solve"] for epoch in run.epochs), run.result.get("test_solve")) if solve]
+    unit_days = sum(solve["unit_days"] for solve in solves)
+    minutes = _mean(run.result.get("seconds") for run in runs)
+    found: dict[str, Any] = {
+        "seconds_per_update": _mean(run.result.get("seconds_per_update") for run in runs),
+        "minutes": None if minutes is None else minutes / 60,
+        "peak_memory_mib": max((run.result.get("peak_memory_mib") or 0 for run in runs), default=0) or None,
+        "parameters": next((run.result["parameters"] for run in runs if run.result.get("parameters")), None),
+        "device": ", ".join(sorted({run.result.get("provenance", {}).get("device", "") for run in runs} - {""})) or None,
+    }
+    if not unit_days:
+        return found
+    totals = {key: sum(solve[key] for solve in solves) for key in ("unconverged", "cut_days", "below_zero")}
+    iterations = sum(solve["iterations"] * solve["unit_days"] for solve in solves) / unit_days
+    implicit = iterations > 0
+    return found | {
+        "iterations": iterations if implicit else None,
+        "unconverged": totals["unconverged"] if implicit else None,
+        "cut_days": totals["cut_days"] if implicit else None,
+        "below_zero": 100 * totals["below_zero"] / unit_days,
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
+
+
+def claims(comparisons: Sequence[Comparison]) -> Table:
+    """The declared claims: confirmatory tests."""
+    caption = (
+        "Declared before the study ran. One-sided paired Wilcoxon signed-rank test over basins (zeros by Pratt's method), folds and seeds "
+        "averaged within a basin first, p adjusted by Holm over all claims. Difference: first arm minus second, in the metric's unit (of "
+        "absolute values where nearer to zero is better); shift: Hodges-Lehmann with its 95 % interval. Effect: matched-pairs "
+        "rank-biserial correlation, +1 where the first arm is better in every basin."
+    )
+    return _comparisons("claims", "Claims", caption, comparisons, Column("p_holm", "p (Holm)", "", probability))
+
+
+def exploratory(comparisons: Sequence[Comparison]) -> Table:
+    """Everything else that was looked at."""
+    caption = (
+        "Not declared before the study ran: a place to find questions, not answers. Two-sided tests over the same basins, p adjusted by "
+        "Benjamini and Hochberg over this table."
+    )
+    return _comparisons("exploratory", "Exploratory comparisons", caption, comparisons, Column("p_bh", "p (BH)", "", probability))
+
+
+def _comparisons(name: str, title: str, caption: str, comparisons: Sequence[Comparison], adjusted: Column) -> Table:
+    columns = (
+        Column("better", "arm"),
+        Column("than", "against"),
+        Column("label", "metric", place="page"),
+        Column("metric", "metric", place="data"),
+        Column("unit", "unit", place="data"),
+        Column("n", "basins", "", whole),
+        Column("n_dropped", "dropped", "", whole),
+        Column("median_difference", "median difference", "", significant(3)),
+        Column("hodges_lehmann", "shift", "", significant(3)),
+        Column("interval", "95 % interval", "", str, place="page"),
+        Column("ci_low", "from", "", significant(3), place="data"),
+        Column("ci_high", "to", "", significant(3), place="data"),
+        Column("rank_biserial", "effect", "", decimals(2)),
+        Column("share_won", "share won", "%", share),
+        Column("p_value", "p", "", probability, place="data"),
+        adjusted,
+    )
+    return Table(name, title, caption, columns, frame([_comparison(c) for c in comparisons], columns))
+
+
+def _comparison(c: Comparison) -> dict[str, Any]:
+    metric, show = METRICS[c.metric], significant(3)
+    unit = metric.unit.strip("-")
+    label = f"{metric.label}, {unit}" if unit else metric.label
+    return vars(c) | {"label": label, "unit": unit, "interval": NOTHING if c.ci_low is None else f"{show(c.ci_low)} … {show(c.ci_high)}"}
+
+
+def dropped(comparisons: Sequence[Comparison]) -> Table:
+    """Basins that a comparison had to leave out, and why."""
+    columns = (
+        Column("better", "arm"),
+        Column("than", "against"),
+        Column("label", "metric"),
+        Column("basins", "basins", "", whole),
+        Column("reason", "reason"),
+    )
+    rows = [
+        {"better": c.better, "than": c.than, "label": METRICS[c.metric].label, "basins": count, "reason": reason}
+        for c in comparisons
+        for reason, count in c.dropped.items()
+    ]
+    caption = "Pairs that a test does not see. A model that fails in its worst basins gains by this: look at them."
+    return Table("dropped", "Basins left out of the claims' tests", caption, columns, frame(rows, columns))
+
+
+def unscored(results: Results) -> Table:
+    """Basins for which an arm's simulation from elsewhere could not be scored, and why."""
+    columns = (Column("arm", "arm"), Column("count", "basins", "", whole), Column("reason", "why"), Column("basins", "which"))
+    rows = [
+        {"arm": run.cell.arm, "count": len(basins), "reason": reason, "basins": ", ".join(basins)}
+        for run in results.runs
+        for reason, basins in (run.result.get("dropped") or {}).items()
+    ]
+    caption = "Arms that were not trained here are scored on the same days as all others, or not at all."
+    return Table("unscored", "Basins without a score", caption, columns, frame(rows, columns))
+
+
+def troubles(results: Results) -> Table:
+    """Trials that have not finished."""
+    columns = (Column("arm", "arm"), Column("fold", "fold"), Column("seed", "seed"), Column("state", "state"), Column("cause", "why"))
+    rows = [
+        {"arm": run.cell.arm, "fold": run.cell.fold, "seed": run.cell.seed, "state": run.state, "cause": run.cause}
+        for run in results.runs
+        if run.state != "finished"
+    ]
+    caption = "They have no scores: the medians and tests above are without them."
+    return Table("unfinished", "Trials that have not finished", caption, columns, frame(rows, columns))
+
+
+def trials(results: Results) -> Table:
+    """Every trial and what made it."""
+    columns = (
+        Column("arm", "arm"),
+        Column("fold", "fold"),
+        Column("seed", "seed"),
+        Column("state", "state"),
+        Column("trial", "trial"),
+        Column("commit", "commit"),
+        Column("device", "device"),
+        Column("dtype", "dtype"),
+        Column("backend", "backend"),
+        Column("host", "host"),
+        Column("data", "data"),
+    )
+    rows = [_trial(run) for run in results.runs]
+    caption = (
+        "A trial's id hashes its settings, its data and the version of the science; the same id means the same training. "
+        "+ marks a commit with changes that it does not hold."
+    )
+    return Table("trials", "Trials", caption, columns, frame(rows, columns))
+
+
+def _trial(run: Run) -> dict[str, Any]:
+    made = run.result.get("provenance") or {}
+    commit = made.get("commit")
+    return {
+        "arm": run.cell.arm,
+        "fold": run.cell.fold,
+        "seed": run.cell.seed,
+        "state": run.state,
+        "trial": run.cell.trial,
+        "commit": commit[:10] + ("+" if made.get("dirty") else "") if commit else None,
+        "device": made.get("device"),
+        "dtype": made.get("dtype"),
+        "backend": (run.result.get("test_solve") or {}).get("backend"),
+        "host": made.get("host"),
+        "data": run.result.get("data"),
+    }
+
+
+def versions(results: Results) -> Table:
+    """Libraries and machines, each with the number of trials that used it."""
+    columns = (Column("what", "what"), Column("version", "version"), Column("trials", "trials", "", whole))
+    counts: dict[tuple[str, str], int] = {}
+    for run in results.runs:
+        for pair in _made_with(run.result.get("provenance") or {}):
+            counts[pair] = counts.get(pair, 0) + 1
+    rows = [{"what": what, "version": version, "trials": count} for (what, version), count in counts.items()]
+    return Table("versions", "Software and machines", "What the trials ran with.", columns, frame(rows, columns))
+
+
+def _made_with(made: Mapping[str, Any]) -> list[tuple[str, str]]:
+    machine = [(key, str(made[key])) for key in ("python", "platform", "cpu", "device", "dtype") if made.get(key)]
+    return [*((name, str(version)) for name, version in (made.get("packages") or {}).items()), *machine]
+
+
+def per_basin(results: Results, means: pd.DataFrame) -> Table:
+    """Scores of every basin, one row per arm and basin."""
+    columns = (Column("arm", "arm"), Column("basin", "basin"), *map(metric_column, METRICS))
+    caption = "Mean over folds and seeds."
+    return Table("basins", "Scores per basin", caption, columns, means.reset_index()[[column.key for column in columns]])

@@ -1,0 +1,1 @@
+"""Charts drawn with matplotlib: the only place that knows it."""

@@ -1,0 +1,202 @@
+"""Box plots of scores by climate group and arm."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cbook import boxplot_stats
+
+from studyhub.catalog import METRICS
+from studyhub.report.drawing.canvas import (
+    BELOW,
+    INK,
+    LEFT,
+    LIGHT,
+    RIGHT,
+    SOFT,
+    TOP,
+    WIDTH,
+    Canvas,
+    Figure,
+    Key,
+    canvas,
+    keys,
+    legend_height,
+)
+from studyhub.report.drawing.names import basins_in_words, labels, measure, number, plain, shorten, stem
+from studyhub.report.drawing.view import BETTER, WORST, axis, column, heading, left_out, limits, outside, tidy
+
+PLOT = 190.0  # points, height of axes where boxes stand side by side
+CLIMATES = ("tropical", "arid", "temperate", "cold", "polar")
+MOST_ARMS, MOST_BOXES = 6, 36  # that stand side by side; more lie in panels, each with its name
+FEWEST = 5  # scores that make a box; fewer are drawn as points
+NAMES = 104.0  # points for the names of arms beside their boxes
+LINE = 12.0  # points for each box in a panel
+HEAD = 18.0  # points for the title of a panel
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Scores of a climate group: rows of each arm, and how they are drawn."""
+
+    name: str
+    basins: int
+    rows: Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class _Plot:
+    metric: str
+    groups: Sequence[_Group]
+    keys: Mapping[str, Key]
+    limits: tuple[float, float]
+    caption: str
+
+    def figure(self, sheet: Canvas) -> Figure:
+        data = pd.concat([rows for group in self.groups for rows in group.rows.values()])
+        data = data.loc[:, ["climate", "arm", "basin", "score", "drawn_as"]].rename(columns={"score": column(self.metric)})
+        return sheet.figure(stem("boxes", self.metric), f"{heading(self.metric)} by climate group", self.caption, data)
+
+
+def boxes(per_basin: pd.DataFrame, basins: pd.DataFrame, arms: Sequence[str], metric: str) -> Figure | None:
+    """Box plots of a metric by climate group and arm; None where no basin with a score has a climate group."""
+    scores = tidy(per_basin, arms, metric)
+    known = scores.dropna(subset=["score"])
+    data = _with_climate(known, basins)
+    if data.empty:
+        return None
+    groups = [_group(name, data.loc[data["climate"] == name], arms) for name in _order(set(data["climate"]))]
+    shown = keys(arms, list(data["arm"]), width=6, dashed=False)
+    low, high = _limits(data, groups, metric)
+    told = _caption(groups, metric) + outside(data, low, high)
+    if strangers := len(set(known["basin"]) - set(data["basin"])):
+        told += f" Without a climate group: {basins_in_words(strangers)}."
+    plot = _Plot(metric, groups, shown, (low, high), told + left_out(scores, arms))
+    room = (WIDTH - LEFT - RIGHT) / len(groups)
+    narrow = all(measure(plain(group.name)) < room for group in groups)
+    beside = narrow and len(shown) <= MOST_ARMS and len(shown) * len(groups) <= MOST_BOXES
+    return _side_by_side(plot) if beside else _in_panels(plot)
+
+
+def _with_climate(known: pd.DataFrame, basins: pd.DataFrame) -> pd.DataFrame:
+    if "climate" not in basins.columns:
+        return known.iloc[:0]
+    facts = basins.loc[:, ["basin", "climate"]].dropna().astype({"basin": object, "climate": object}).drop_duplicates("basin")
+    return known.merge(facts, on="basin")
+
+
+def _order(there: set[str]) -> list[str]:
+    return [*(name for name in CLIMATES if name in there), *sorted(there - set(CLIMATES))]
+
+
+def _group(name: str, data: pd.DataFrame, arms: Sequence[str]) -> _Group:
+    rows = {arm: _drawn(found) for arm in arms if len(found := data.loc[data["arm"] == arm])}
+    return _Group(name, len(set(data["basin"])), rows)
+
+
+def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """Say which scores lie within a box and its whiskers and which are points of their own."""
+    if len(rows) < FEWEST:
+        return rows.assign(drawn_as="point")
+    box = _box(rows)
+    return rows.assign(drawn_as=np.where(rows["score"].between(box["whislo"], box["whishi"]), "box", "point"))
+
+
+def _box(rows: pd.DataFrame) -> Mapping[str, Any]:
+    return boxplot_stats(rows["score"].to_numpy(), whis=1.5)[0]
+
+
+def _limits(data: pd.DataFrame, groups: Sequence[_Group], metric: str) -> tuple[float, float]:
+    """As in other charts, but a box of few basins must not lie outside."""
+    low, high = limits(data["score"].to_numpy(), METRICS[metric])
+    found = [_box(rows) for group in groups for rows in group.rows.values() if len(rows) >= FEWEST]
+    if METRICS[metric].direction == "larger" and found:
+        least = max(WORST, min(box["whislo"] for box in found))
+        low = min(low, float(np.floor(2 * least) / 2))
+    elif found:
+        high = max([high, *(1.05 * box["q3"] for box in found)])
+        low = min([low, *(1.05 * box["q1"] for box in found if box["q1"] < 0)])
+    return low, high
+
+
+def _caption(groups: Sequence[_Group], metric: str) -> str:
+    found = METRICS[metric]
+    text = f"{heading(metric)} by climate group and arm, n basins in each group; {BETTER[found.direction]}. "
+    text += "Boxes: quartiles and median; whiskers: up to 1.5 times the box's length; points: basins beyond."
+    few = any(len(rows) < FEWEST for group in groups for rows in group.rows.values())
+    return text + (f" Fewer than {FEWEST} basins are all drawn as points." if few else "")
+
+
+def _side_by_side(plot: _Plot) -> Figure:
+    names = list(plot.keys)
+    thick = 0.84 / len(names)
+    with canvas(TOP + PLOT + BELOW + legend_height(list(plot.keys.values()))) as sheet:
+        axes = sheet.axes(LEFT, TOP, WIDTH - LEFT - RIGHT, PLOT)
+        axes.set(xlim=(-0.5, len(plot.groups) - 0.5), ylim=plot.limits, ylabel=axis(plot.metric))
+        axes.grid(False, axis="x")
+        axes.tick_params(axis="x", length=0)
+        axes.set_xticks(range(len(plot.groups)), [f"{plain(group.name)}\nn = {group.basins}" for group in plot.groups])
+        for place, group in enumerate(plot.groups):
+            for arm, rows in group.rows.items():
+                at = place + (names.index(arm) - (len(names) - 1) / 2) * thick
+                _draw(sheet, axes, rows, plot.keys[arm], at, min(0.4 * thick, 0.16), True)
+        if METRICS[plot.metric].direction == "zero":
+            axes.axhline(0, color=SOFT, linewidth=0.6, zorder=0.9)
+        for place in range(1, len(plot.groups)):
+            axes.axvline(place - 0.5, color=LIGHT, linewidth=0.8)
+        sheet.legend(list(plot.keys.values()), TOP + PLOT + BELOW)
+        return plot.figure(sheet)
+
+
+def _in_panels(plot: _Plot) -> Figure:
+    """A panel for each group, two in a row, arms one below the other with their names at the left."""
+    names, across = list(plot.keys), min(2, len(plot.groups))
+    short = labels(names, NAMES)
+    left = 12 + max(map(measure, short.values()))
+    width = (WIDTH - left - RIGHT - 12 * (across - 1)) / across
+    height, rows = len(names) * LINE + 4, -(-len(plot.groups) // across)
+    with canvas(rows * (HEAD + height) + BELOW) as sheet:
+        for place, group in enumerate(plot.groups):
+            axes = sheet.axes(left + place % across * (width + 12), HEAD + place // across * (HEAD + height), width, height)
+            axes.set(xlim=plot.limits, ylim=(len(names) - 0.5, -0.5))
+            if METRICS[plot.metric].direction == "zero":
+                axes.axvline(0, color=SOFT, linewidth=0.6, zorder=0.9)
+            axes.grid(False, axis="y")
+            axes.tick_params(axis="y", length=0)
+            axes.locator_params(axis="x", nbins=4)
+            axes.set_yticks(range(len(names)), [short[name] if place % across == 0 else "" for name in names])
+            axes.tick_params(axis="x", labelbottom=place + across >= len(plot.groups))
+            count = f" (n = {group.basins})"
+            axes.set_title(shorten(group.name, width - measure(count)) + count, loc="left", pad=4)
+            for arm, scores in group.rows.items():
+                _draw(sheet, axes, scores, plot.keys[arm], names.index(arm), 0.32, False)
+        sheet.text(left + (WIDTH - left - RIGHT) / 2, rows * (HEAD + height) + 21, axis(plot.metric), ha="center", va="center")
+        return plot.figure(sheet)
+
+
+def _draw(sheet: Canvas, axes: Axes, rows: pd.DataFrame, key: Key, at: float, half: float, upright: bool) -> None:
+    """One box, or points, with its middle line at ``at`` and ``half`` its thickness to either side."""
+
+    def turned(across: Any, along: Any) -> tuple[Any, Any]:
+        return (across, along) if upright else (along, across)
+
+    if len(rows) >= FEWEST:
+        box = _box(rows)
+        (area,) = axes.fill(
+            *turned([at - half, at + half, at + half, at - half], [box["q1"]] * 2 + [box["q3"]] * 2),
+            facecolor=key.colour + "66",
+            edgecolor=key.colour,
+            linewidth=0.8,
+        )
+        sheet.explain(area, f"{key.name}: median {number(box['med'])}, n = {len(rows)}")
+        for end, reach in (("q1", "whislo"), ("q3", "whishi")):
+            axes.plot(*turned([at, at], [box[end], box[reach]]), color=key.colour, linewidth=0.8)
+        axes.plot(*turned([at - half, at + half], [box["med"]] * 2), color=INK, linewidth=1.3)
+    low, high = axes.get_ylim() if upright else axes.get_xlim()
+    points = rows.loc[(rows["drawn_as"] == "point") & rows["score"].between(low, high)]
+    if len(points):
+        marks = axes.scatter(*turned([at] * len(points), points["score"]), s=7, facecolor="none", edgecolor=key.colour, linewidth=0.7)
+        sheet.explain(marks, [f"basin {b}, {key.name}: {number(s)}" for b, s in zip(points["basin"], points["score"], strict=True)])

@@ -1,0 +1,109 @@
+"""Matplotlib's SVG, made fit to stand inside a page with others."""
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from studyhub.report.drawing.names import NOT_TEXT
+
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+SVG, XLINK, XML = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/XML/1998/namespace"
+PREFIXES = {SVG: "", XLINK: "xlink:", XML: "xml:"}
+DROPPED = {"metadata", "style"}
+REFERENCE = re.compile(r"(?<=url\(#)[^)]+(?=\))|(?<=^#).+")
+NUMBER = re.compile(r"-?\d+\.\d+")
+NO_TURN = re.compile(r"^rotate\(-?0(\.0*)? [^)]*\)$")
+PATHS = {"use", "path"}
+
+
+def inline(text: str, name: str, title: str, caption: str, hover: Mapping[str, str | Sequence[str]]) -> str:
+    """Turn a whole SVG file into an element that scales with its place and shares no id or style with the page.
+
+    Parameters
+    ----------
+    text : what matplotlib has written
+    name : put before every id that is referred to; other ids are left out
+    title, caption : read out to those who do not see the drawing
+    hover : id of a group to what a browser shows there: one text, or one for each mark in it
+    """
+    root = ElementTree.fromstring(NOT_TEXT.sub("\ufffd", text))
+    _tidy(root)
+    for group in list(root.iter("g")):
+        if told := hover.get(group.get("id", "")):
+            _explain(group, told)
+    _rename(root, name)
+    for key in ("width", "height", "version"):
+        root.attrib.pop(key, None)
+    root.attrib |= {
+        "xmlns": SVG,
+        "xmlns:xlink": XLINK,
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-desc",
+        # Matplotlib says this in a style sheet for "*", which inside a page would be the page's.
+        "style": f"stroke-linejoin: round; stroke-linecap: butt; font-family: {FONTS}",
+    }
+    for place, (tag, content) in enumerate((("title", title), ("desc", caption))):
+        root.insert(place, _element(tag, NOT_TEXT.sub("\ufffd", content), id=f"{name}-{tag}"))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _tidy(element: Element) -> None:
+    """Drop namespaces, metadata, style sheets, indentation and needless digits."""
+    element.tag = _local(element.tag)
+    for child in list(element):
+        if _local(child.tag) in DROPPED:
+            element.remove(child)
+            continue
+        _tidy(child)
+        child.tail = None
+    if element.tag != "text":
+        element.text = None
+    attributes = {_local(key): _tidied(_local(key), value) for key, value in element.attrib.items()}
+    element.attrib.clear()
+    element.attrib.update({key: value for key, value in attributes.items() if value})
+
+
+def _local(key: str) -> str:
+    namespace, found, local = key[1:].partition("}")
+    return PREFIXES[namespace] + local if found else key
+
+
+def _tidied(key: str, value: str) -> str:
+    if key == "transform" and NO_TURN.match(value):
+        return ""
+    if key in {"d", "x", "y", "transform", "width", "height"}:
+        value = NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
+    if key == "style":
+        value = re.sub(r"font-family: [^;]*;? ?", "", value).rstrip("; ")
+    return " ".join(value.split())
+
+
+def _explain(group: Element, told: str | Sequence[str]) -> None:
+    if isinstance(told, str):
+        group.insert(0, _element("title", NOT_TEXT.sub("\ufffd", told)))
+        return
+    parents = [(parent, child) for parent in group.iter() if parent.tag != "defs" for child in parent if child.tag in PATHS]
+    for (parent, mark), text in zip(parents, told, strict=True):
+        around = _element("g")
+        around.extend((_element("title", NOT_TEXT.sub("\ufffd", text)), mark))
+        parent[list(parent).index(mark)] = around
+
+
+def _rename(root: Element, name: str) -> None:
+    elements = list(root.iter())
+    used = {found for element in elements for value in element.attrib.values() for found in REFERENCE.findall(value)}
+    for element in elements:
+        for key, value in list(element.attrib.items()):
+            if key == "id":
+                del element.attrib["id"]
+                if value in used:
+                    element.set("id", f"{name}-{value}")
+            else:
+                element.set(key, REFERENCE.sub(lambda found: f"{name}-{found[0]}", value))
+
+
+def _element(tag: str, text: str | None = None, **attributes: str) -> Element:
+    element = Element(tag, attributes)
+    element.text = text
+    return element

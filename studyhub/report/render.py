@@ -1,0 +1,189 @@
+"""From a study's results to the files of its report."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from studyhub.catalog import METRICS
+from studyhub.report import contents, figures
+from studyhub.report.answer import answer
+from studyhub.report.collect import Results, collect
+from studyhub.report.figures import Figure
+from studyhub.report.page import Page, Section, csv, html
+from studyhub.report.places import Place, places, shown_days
+from studyhub.stats.compare import Comparison, Question, compare, explore
+from studyhub.stats.summary import per_basin
+from studyhub.study.files import make_folder, write_texts
+from studyhub.study.store import Store
+
+DRAWN = ("nse", "kge")  # metrics whose distribution over basins is drawn
+LEADING = "kge"  # what maps and hydrographs go by where no claim names a metric
+ALL_PAIRS = 6  # arms up to which every pair is explored where no claim is declared
+MAPPED_CLAIMS = 3
+
+
+def report(store: Store, name: str, out: Path) -> Path:
+    """Write the report of a study as far as it is and return the page's path.
+
+    Raises
+    ------
+    StudyhubError
+        There is no such study, its files cannot be read, or ``out`` cannot be written.
+    """
+    return write(compose(collect(store, name)), out)
+
+
+def write(page: Page, out: Path) -> Path:
+    """Write a report in place of an earlier one: all its files, or none.
+
+    ``index.html`` needs none of the others; ``tables/`` and ``figures/`` hold its content as CSV, LaTeX and SVG.
+    """
+    texts = {out / "index.html": html(page)}
+    for table in page.tables():
+        texts |= {out / "tables" / f"{table.name}.csv": table.csv(), out / "tables" / f"{table.name}.tex": table.latex()}
+    for figure in page.figures():
+        texts |= {out / "figures" / f"{figure.name}.svg": figure.svg, out / "figures" / f"{figure.name}.csv": csv(figure)}
+    folders = (out / "tables", out / "figures")
+    for folder in folders:
+        make_folder(folder)
+    write_texts(texts)
+    for folder in folders:
+        _remove_others(folder, set(texts))
+    return out / "index.html"
+
+
+def _remove_others(folder: Path, written: set[Path]) -> None:
+    """Remove what an earlier report has left: a figure that is no longer made must not be taken for a new one."""
+    for path in folder.iterdir():
+        if path not in written and path.suffix in {".csv", ".tex", ".svg"}:
+            with suppress(OSError):
+                path.unlink()
+
+
+def compose(results: Results) -> Page:
+    """Put a study's results into sections."""
+    comparisons = compare(results.scores, [_question(c.better, c.than, c.metric, "greater") for c in results.spec.compare])
+    means = per_basin(results.scores, list(METRICS))
+    return Page(
+        study=results.spec.name,
+        question=results.spec.question,
+        running=any(run.state == "running" for run in results.runs),
+        answer=answer(results, comparisons),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        sections=tuple(section for section in _sections(results, means, comparisons) if not section.empty),
+        colours=figures.colours(results.arms),
+    )
+
+
+def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Comparison]) -> list[Section]:
+    scored = bool(results.scored_arms)
+    drawn = _Drawing(results, means)
+    dropped = contents.dropped(comparisons)
+    others = explore(results.scores, _others(results)) if scored else []
+    unfinished, unscored = contents.troubles(results), contents.unscored(results)
+    return [
+        Section("claims", "Claims", (contents.claims(comparisons),) if comparisons else (), folded=(dropped,) if len(dropped.data) else ()),
+        Section("arms", "What was compared", (contents.arms(results),)),
+        Section("unfinished", "Not finished", (unfinished,) if len(unfinished.data) else ()),
+        Section(
+            "scores",
+            "Scores",
+            tuple(contents.scores(results)) if scored else (),
+            folded=(unscored,) if len(unscored.data) else (),
+            files=(contents.per_basin(results, means),) if scored else (),
+        ),
+        Section("distributions", "Over basins", figures=drawn.distributions() if scored else ()),
+        Section("maps", "Maps", figures=drawn.maps(comparisons) if scored else (), notes=drawn.missing_places() if scored else ()),
+        Section("hydrographs", "Hydrographs", figures=drawn.hydrographs(comparisons) if scored else ()),
+        Section("cost", "Cost and convergence", (contents.cost(results),)),
+        Section("learning", "Learning", figures=drawn.learning()),
+        Section("exploratory", "Not declared", folded=(contents.exploratory(others),) if others else ()),
+        _provenance(results),
+    ]
+
+
+def _provenance(results: Results) -> Section:
+    text = results.spec.text()
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    source, content = results.data.get("source", "unknown"), results.data.get("hash", "unknown")
+    return Section(
+        "provenance",
+        "Provenance",
+        folded=(contents.trials(results), contents.versions(results)),
+        notes=(f"Study file (with all defaults): hash {digest}. Data: {source}, content hash {content}.",),
+        text_title="Study file",
+        text=text,
+    )
+
+
+def _question(better: str, than: str, metric: str, alternative: str) -> Question:
+    return Question(better, than, metric, METRICS[metric].direction, alternative)
+
+
+def _others(results: Results) -> list[Question]:
+    """What no claim has said: the claimed pairs in all other metrics, or else pairs of arms in the leading ones."""
+    arms, claims = results.scored_arms, results.spec.compare
+    if claims:
+        declared = {(claim.better, claim.than, claim.metric) for claim in claims}
+        pairs = dict.fromkeys((claim.better, claim.than) for claim in claims)
+        return [_question(*pair, metric, "two-sided") for pair in pairs for metric in METRICS if (*pair, metric) not in declared]
+    found = combinations(arms, 2) if len(arms) <= ALL_PAIRS else ((arm, arms[0]) for arm in arms[1:])
+    return [_question(*pair, metric, "two-sided") for pair in found for metric in METRICS]
+
+
+class _Drawing:
+    """The figures of one report."""
+
+    def __init__(self, results: Results, means: pd.DataFrame):
+        self.results, self.means = results, means
+        self.flat, self.arms = means.reset_index(), results.scored_arms
+
+    def distributions(self) -> tuple[Figure, ...]:
+        drawn = [figures.ecdf(self.flat, self.arms, metric) for metric in DRAWN]
+        drawn += [figures.boxes(self.flat, self.results.basins, self.arms, metric) for metric in DRAWN]
+        return _there(drawn)
+
+    def maps(self, comparisons: Sequence[Comparison]) -> tuple[Figure, ...]:
+        """Scores of the arms of the first claim, and the differences of the first few claims; without claims of the first two arms."""
+        basins, arms = self.results.basins, self.arms
+        told = [c for c in comparisons if c.n][:MAPPED_CLAIMS]
+        pairs = [(c.better, c.than, c.metric) for c in told] or [(arms[1], arms[0], LEADING)] if len(arms) > 1 else []
+        metric = pairs[0][2] if pairs else LEADING
+        of = list(dict.fromkeys(pairs[0][:2])) if pairs else arms[:1]
+        drawn = [figures.score_map(self.flat, basins, arm, metric) for arm in of]
+        drawn += [figures.difference_map(self.flat, basins, *pair) for pair in pairs]
+        return _there(drawn)
+
+    def missing_places(self) -> tuple[str, ...]:
+        """Say why there is no map."""
+        placed = self.results.basins.dropna(subset=["lat", "lon"])["basin"]
+        missing = sorted(set(self.flat["basin"]) - set(placed))
+        if not missing:
+            return ()
+        return (f"Coordinates are known of {len(set(self.flat['basin'])) - len(missing)} basins; {len(missing)} are on no map.",)
+
+    def hydrographs(self, comparisons: Sequence[Comparison]) -> tuple[Figure, ...]:
+        first = next((c for c in comparisons if c.n), None)
+        chosen = places(self.means, self.arms, first.metric if first else LEADING)
+        simulation = self.results.simulation(place.basin for place in chosen)
+        return _there([self._hydrograph(simulation, place) for place in chosen])
+
+    def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Figure:
+        days = shown_days(simulation, place.basin, self.results.spec.split.test)
+        within = simulation["date"].between(pd.Timestamp(days.start), pd.Timestamp(days.end))
+        return figures.hydrograph(
+            simulation[within & (simulation["basin"] == place.basin)], self.arms, place.basin, place.name, place.title
+        )
+
+    def learning(self) -> tuple[Figure, ...]:
+        epochs = self.results.epochs()
+        return tuple(figures.learning_curves(epochs, self.results.arms)) if len(epochs) else ()
+
+
+def _there(drawn: Sequence[Figure | None]) -> tuple[Figure, ...]:
+    return tuple(figure for figure in drawn if figure is not None)

@@ -1,0 +1,89 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from studyhub.errors import DataError, StoreError
+from studyhub.report.collect import COLUMNS, SCORES, collect, write_scores
+
+
+def test_one_row_per_cell_and_basin_under_the_cells_names(toy):
+    results = collect(toy.write().end().store, "toy")
+    assert list(results.scores.columns) == list(COLUMNS)
+    assert len(results.scores) == 4 * 12
+    assert results.scores.groupby("trial").size().index.tolist() == [cell.trial for cell in toy.cells]
+    assert results.scored_arms == ["sequential", "implicit"]
+
+
+def test_only_finished_trials_have_scores_and_all_are_counted(toy):
+    ends = dict(
+        zip([(a, s) for a in ("sequential", "implicit") for s in (1, 2)], ("finished", "diverged", "failed", "pending"), strict=True)
+    )
+    results = collect(toy.write().end(lambda cell: ends[cell.arm, cell.seed]).store, "toy")
+    assert results.scores[["arm", "seed"]].drop_duplicates().values.tolist() == [["sequential", 1]]
+    assert {arm: dict(count) for arm, count in results.states().items()} == {
+        "sequential": {"finished": 1, "diverged": 1},
+        "implicit": {"failed": 1, "pending": 1},
+    }
+    causes = {run.state: run.cause for run in results.runs}
+    assert causes["diverged"] == "during training, epoch 1, basin 000, store SM, day 1990-05-01"
+    assert causes["failed"] == "MemoryError: out of <memory>"
+    assert results.scored_arms == ["sequential"]
+
+
+def test_a_study_without_scores_has_an_empty_table_of_the_same_columns(toy):
+    results = collect(toy.write().store, "toy")
+    assert results.scores.empty and list(results.scores.columns) == list(COLUMNS)
+    assert results.epochs().empty and results.simulation(["000"]).empty
+
+
+def test_epochs_of_running_trials_are_there(toy):
+    results = collect(toy.write().end(lambda cell: "running" if cell.seed == 1 else "finished").store, "toy")
+    epochs = results.epochs()
+    assert len(epochs) == 8
+    assert epochs[["epoch", "loss", "loss_name"]].values.tolist()[:2] == [[1, 1.0, "rmse_log"], [2, 0.5, "rmse_log"]]
+    assert epochs["validation"].isna().all()
+
+
+def test_a_half_written_epoch_is_left_for_next_time(toy):
+    toy.write(seeds=(1,)).end(lambda cell: "running")
+    (toy.store.latest_attempt(toy.cells[0].trial) / "epochs" / "0003.json").write_text('{"numb')
+    assert len(collect(toy.store, "toy").epochs()) == 4
+
+
+def test_simulations_are_those_of_the_first_finished_trial_of_each_arm(toy):
+    results = collect(toy.write().end(lambda cell: "diverged" if cell.seed == 1 and cell.arm == "implicit" else "finished").store, "toy")
+    series = results.simulation(["003", "005"])
+    assert set(series["basin"]) == {"003", "005"} and set(series["arm"]) == {"sequential", "implicit"}
+    assert len(series) == 2 * 2 * 730
+    ratio = series.groupby("arm")[["qsim", "qobs"]].sum()
+    np.testing.assert_allclose(ratio["qsim"] / ratio["qobs"], [0.95, 0.9])
+
+
+def test_what_is_known_of_basins(toy):
+    facts = {"000": {"gauge_lat": 1.5, "gauge_lon": -2.5, "climate_group": "arid", "huc_02": "01"}, "001": {}}
+    basins = collect(toy.write(facts=facts).store, "toy").basins
+    assert basins.columns.tolist() == ["basin", "lat", "lon", "climate"]
+    assert basins.iloc[0].tolist() == ["000", 1.5, -2.5, "arid"]
+    assert basins.iloc[1].isna().tolist() == [False, True, True, True]
+
+
+def test_scores_are_written_whole(toy):
+    results = collect(toy.write().end().store, "toy")
+    folder = toy.store.study_folder("toy")
+    path = write_scores(results, folder)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), results.scores)
+    assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
+
+
+def test_damaged_scores_are_named_with_the_cure(toy):
+    toy.write().end()
+    path = toy.store.latest_attempt(toy.cells[0].trial) / SCORES
+    path.write_bytes(b"PAR1 nonsense")
+    with pytest.raises(DataError, match="cannot be read .* launch again") as error:
+        collect(toy.store, "toy")
+    assert str(path) in str(error.value)
+
+
+def test_an_unknown_study_is_a_message(toy):
+    with pytest.raises(StoreError, match="no study 'other'"):
+        collect(toy.write().store, "other")
