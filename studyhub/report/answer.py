@@ -76,12 +76,13 @@ def _nothing(results: Results) -> str:
 
 
 def _ranking(results: Results) -> str:
-    found = medians(results.scores).reset_index().sort_values(LEADING, ascending=False, kind="stable").dropna(subset=[LEADING])
-    if found.empty:
+    ranked = medians(results.scores).reset_index().sort_values(LEADING, ascending=False, kind="stable").dropna(subset=[LEADING])
+    found = ranked.to_dict("records")
+    if not found:
         return f"No arm has a defined {METRICS[LEADING].label}."
-    arms = [f"{row.arm} {getattr(row, LEADING):.3f}" for row in found.itertuples()]
+    arms = [f"{row['arm']} {row[LEADING]:.3f}" for row in found]
     shown = ", then ".join(arms[:3]) + (f", and {len(arms) - 3} more" if len(arms) > 3 else "")
-    return f"Median {METRICS[LEADING].label} over {int(found['basins'].max())} basins: {shown}."
+    return f"Median {METRICS[LEADING].label} over {max(row['basins'] for row in found)} basins: {shown}."
 
 
 def _open(results: Results) -> bool:
@@ -91,5 +92,5 @@ def _open(results: Results) -> bool:
 
 def _state(results: Results) -> str:
     count = Counter(run.state for run in results.runs)
-    basins = results.scores["basin"].nunique()
+    basins = len(set(results.scores["basin"]))
     return f"{len(results.runs)} trials: {told(count)}" + (f"; {basins} basins" if basins else "")

@@ -14,7 +14,7 @@ from studyhub.catalog import METRICS
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
 from studyhub.study.files import make_folder, writing
-from studyhub.study.spec import StudySpec, read
+from studyhub.study.spec import Arm, StudySpec, read
 from studyhub.study.status import in_words
 from studyhub.study.store import Store
 
@@ -85,7 +85,7 @@ class Results:
 
     def epochs(self) -> pd.DataFrame:
         """What each epoch brought: arm, fold, seed, epoch, loss, loss_name, validation."""
-        names = {arm.name: arm.training.loss for arm in self.spec.arms if getattr(arm, "training", None) is not None}
+        names = {arm.name: arm.training.loss for arm in self.spec.arms if isinstance(arm, Arm)}
         columns = ("arm", "fold", "seed", "epoch", "loss", "loss_name", "validation")
         rows = [
             (run.cell.arm, run.cell.fold, run.cell.seed, epoch["number"], epoch["loss"], names.get(run.cell.arm), epoch["validation"])
@@ -105,7 +105,7 @@ class Results:
                 left -= set(part["basin"])
                 parts.append(part.assign(arm=arm))
         columns = ["arm", "basin", "date", "qobs", "qsim"]
-        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+        return pd.concat(parts, ignore_index=True).filter(columns) if parts else pd.DataFrame(columns=columns)
 
 
 def collect(store: Store, name: str) -> Results:

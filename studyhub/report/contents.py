@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from studyhub.catalog import METRICS
@@ -44,7 +45,9 @@ def scores(results: Results) -> list[Table]:
     common = set.intersection(*(set(group["basin"]) for _, group in scored.groupby("arm"))) if len(scored) else set()
     if 0 < len(common) < scored["basin"].nunique():
         told = f"The same, over the {len(common)} basins that every arm has: arms above are judged on different basins."
-        tables.append(_medians("medians_common", "Scores on common basins", told, results.arms, found[found["basin"].isin(common)]))
+        tables.append(
+            _medians("medians_common", "Scores on common basins", told, results.arms, found.loc[found["basin"].isin(list(common))])
+        )
     return tables
 
 
@@ -54,10 +57,10 @@ def _medians(name: str, title: str, caption: str, arms: Sequence[str], scores: p
     found = medians(scores).reset_index().sort_values("arm", key=lambda names: names.map(order), kind="stable", ignore_index=True)
     counts = found[[f"{metric}_basins" for metric in METRICS]]
     found["basins"] = counts.max(axis=1)
-    undefined = [METRICS[metric].label for metric in METRICS if (found[f"{metric}_basins"] < found["basins"]).any()]
+    undefined = [METRICS[metric].label for metric in METRICS if np.any(found[f"{metric}_basins"] < found["basins"])]
     if undefined:
         caption += f" {', '.join(undefined)}: without the basins in which it is not defined."
-    data = found[[column.key for column in columns]]
+    data = found.filter([column.key for column in columns])
     return Table(name, title, caption, columns, data, best(data, {metric: METRICS[metric].direction for metric in METRICS}))
 
 
@@ -265,4 +268,4 @@ def per_basin(results: Results, means: pd.DataFrame) -> Table:
     """Scores of every basin, one row per arm and basin."""
     columns = (Column("arm", "arm"), Column("basin", "basin"), *map(metric_column, METRICS))
     caption = "Mean over folds and seeds."
-    return Table("basins", "Scores per basin", caption, columns, means.reset_index()[[column.key for column in columns]])
+    return Table("basins", "Scores per basin", caption, columns, means.reset_index().filter([column.key for column in columns]))

@@ -104,7 +104,8 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def csv(figure: Figure) -> str:
-    return figure.data.to_csv(index=False, lineterminator="\n")
+    """What a figure shows, to six significant digits: more than an eye can tell, at a third of the size."""
+    return figure.data.to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
 
 def _link(label: str, file: str, kind: str, content: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ def places(means: pd.DataFrame, arms: Sequence[str], metric: str) -> list[Place]
     arms : arms to look at
     metric : what basins are judged by
     """
-    table = means[metric].unstack("arm").reindex(columns=list(arms)).dropna()
+    table = means.reset_index().pivot(index="basin", columns="arm", values=metric).reindex(columns=list(arms)).dropna()
     if table.empty:
         return []
     direction, label = METRICS[metric].direction, METRICS[metric].label

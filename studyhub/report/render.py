@@ -17,6 +17,7 @@ from studyhub.report.figures import Figure
 from studyhub.report.page import Page, Section, csv, html
 from studyhub.report.places import Place, places, shown_days
 from studyhub.stats.compare import Comparison, Question, compare, explore
+from studyhub.stats.signed_rank import Alternative
 from studyhub.stats.summary import per_basin
 from studyhub.study.files import make_folder, write_texts
 from studyhub.study.store import Store
@@ -121,7 +122,7 @@ def _provenance(results: Results) -> Section:
     )
 
 
-def _question(better: str, than: str, metric: str, alternative: str) -> Question:
+def _question(better: str, than: str, metric: str, alternative: Alternative) -> Question:
     return Question(better, than, metric, METRICS[metric].direction, alternative)
 
 
@@ -175,10 +176,8 @@ class _Drawing:
 
     def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Figure:
         days = shown_days(simulation, place.basin, self.results.spec.split.test)
-        within = simulation["date"].between(pd.Timestamp(days.start), pd.Timestamp(days.end))
-        return figures.hydrograph(
-            simulation[within & (simulation["basin"] == place.basin)], self.arms, place.basin, place.name, place.title
-        )
+        there = simulation["date"].between(pd.Timestamp(days.start), pd.Timestamp(days.end)) & (simulation["basin"] == place.basin)
+        return figures.hydrograph(simulation.loc[there], self.arms, place.basin, place.name, place.title)
 
     def learning(self) -> tuple[Figure, ...]:
         epochs = self.results.epochs()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from studyhub.stats import wording
@@ -111,7 +112,7 @@ class Table:
         """Numbers in full precision under plain names, with the unit where there is one."""
         columns = [column for column in self.columns if column.place != "page"]
         names = {column.key: f"{column.key} [{column.unit}]" if column.unit else column.key for column in columns}
-        return self.data[list(names)].rename(columns=names).to_csv(index=False, lineterminator="\n")
+        return self.data.filter(list(names)).rename(names, axis="columns").to_csv(index=False, lineterminator="\n")
 
     def latex(self) -> str:
         """A ``tabular`` in booktabs style, as it is shown."""
@@ -166,10 +167,11 @@ def best(data: pd.DataFrame, directions: Mapping[str, str]) -> frozenset[tuple[i
     """
     marks = set()
     for key, direction in directions.items():
-        values = data[key].astype("float64").abs() if direction == "zero" else data[key].astype("float64")
-        if values.notna().sum() < 2:
+        values = data[key].to_numpy(dtype="float64")
+        values = np.abs(values) if direction == "zero" else values
+        if np.count_nonzero(~np.isnan(values)) < 2:
             continue
-        top = values.max() if direction == "larger" else values.min()
+        top = np.nanmax(values) if direction == "larger" else np.nanmin(values)
         marks |= {(row, key) for row, value in enumerate(values) if value == top}
     return frozenset(marks)
 

@@ -16,7 +16,8 @@ def text(path) -> str:
 def test_every_table_and_figure_is_there_as_data(toy, tmp_path):
     page = report(toy.write().end().store, "toy", tmp_path / "out")
     tables, figures = ({path.name for path in (page.parent / name).iterdir()} for name in ("tables", "figures"))
-    assert {f"{name}.{kind}" for name in ("claims", "arms", "medians", "cost", "exploratory", "trials", "basins") for kind in ("csv", "tex")} <= tables
+    names = ("claims", "arms", "medians", "cost", "exploratory", "trials", "basins")
+    assert {f"{name}.{kind}" for name in names for kind in ("csv", "tex")} <= tables
     assert len(figures) % 2 == 0
     stems = {name.removesuffix(".svg") for name in figures if name.endswith(".svg")}
     assert {"ecdf_nse", "ecdf_kge", "boxes_kge", "hydrograph_best", "hydrograph_median", "hydrograph_disagreeing"} <= stems
@@ -47,7 +48,8 @@ def test_a_later_report_leaves_nothing_of_an_earlier_one(toy, tmp_path):
 @pytest.mark.parametrize("state", ["diverged", "failed", "pending", "running"])
 def test_a_study_without_scores_has_a_page_that_says_so(toy, tmp_path, state):
     page = text(report(toy.write().end(lambda cell: state).store, "toy", tmp_path / "out"))
-    assert {"diverged": "All 4 trials diverged", "failed": "No trial has finished (4 failed)"}.get(state, "No trial has finished yet") in page
+    said = {"diverged": "All 4 trials diverged", "failed": "No trial has finished (4 failed)"}
+    assert said.get(state, "No trial has finished yet") in page
     assert ("still running" in page) == (state == "running")
     assert 'id="unfinished"' in page and 'id="distributions"' not in page and 'id="table-medians"' not in page
 

@@ -198,5 +198,11 @@ def _draw(sheet: Canvas, axes: Axes, rows: pd.DataFrame, key: Key, at: float, ha
     low, high = axes.get_ylim() if upright else axes.get_xlim()
     points = rows.loc[(rows["drawn_as"] == "point") & rows["score"].between(low, high)]
     if len(points):
-        marks = axes.scatter(*turned([at] * len(points), points["score"]), s=7, facecolor="none", edgecolor=key.colour, linewidth=0.7)
+        marks = axes.scatter(
+            *turned([at] * len(points), points["score"]),
+            s=7 if len(rows) >= FEWEST else 14,
+            facecolor="none",
+            edgecolor=key.colour,
+            linewidth=0.7,
+        )
         sheet.explain(marks, [f"basin {b}, {key.name}: {number(s)}" for b, s in zip(points["basin"], points["score"], strict=True)])

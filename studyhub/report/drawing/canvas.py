@@ -160,10 +160,10 @@ def _columns(keys: Sequence[Key]) -> tuple[int, float, Mapping[str, str]]:
     names, room = [key.name for key in keys], WIDTH - 8
     most = room if len(keys) <= FEW else room / 2
     short = labels(names, most - SAMPLE - 5 - GAP)
-    width = SAMPLE + 5 + GAP + max(map(measure, short.values()))
+    width = SAMPLE + 5 + GAP + max(map(measure, short.values()), default=0.0)
     columns = max(1, min(len(keys), int(room // width)))
-    rows = -(-len(keys) // columns)
-    return -(-len(keys) // rows), width, short
+    rows = max(1, -(-len(keys) // columns))
+    return max(1, -(-len(keys) // rows)), width, short
 
 
 def colours(arms: Sequence[str]) -> dict[str, str]:

@@ -146,7 +146,7 @@ def _frame(data: pd.DataFrame) -> tuple[float, float, float, float, float]:
     (west, east), (south, north) = ((float(at.min()), float(at.max())) for at in (data["lon"].to_numpy(), data["lat"].to_numpy()))
     lon, lat = (west + east) / 2, (south + north) / 2
     narrowing = max(np.cos(np.radians(lat)), 0.2)
-    wide, tall = (max(1.08 * span, 2.0) for span in (east - west, north - south))
+    wide, tall = (max(1.08 * span, 4.0) for span in (east - west, north - south))
     height = float(np.clip(width * tall / (wide * narrowing), LOWEST, HIGHEST))
     wide = max(wide, width * tall / (height * narrowing))
     tall = wide * narrowing * height / width
@@ -164,11 +164,11 @@ def _draw(sheet: Canvas, data: pd.DataFrame, told: Sequence[str], scale: _Scale)
     axes.spines[:].set(visible=True, color="#b9c1c9")
     _degrees(axes)
     values = data["score"].to_numpy("float64")
-    known, size = np.isfinite(values), float(np.clip(1800 / len(data), 5, 34))
+    known, size = np.isfinite(values), float(np.clip(6000 / len(data), 5, 34))
     norm, colours = scale.colouring()
     faces = [colours(norm(value)) if there else "none" for value, there in zip(values, known, strict=True)]
     edges = ["#3d444b" if there else SOFT for there in known]
-    marks = axes.scatter(data["lon"], data["lat"], s=size, linewidths=0.35, facecolors=faces, edgecolors=edges)
+    marks = axes.scatter(data["lon"], data["lat"], s=size, linewidths=0.35 if size > 12 else 0.2, facecolors=faces, edgecolors=edges)
     sheet.explain(marks, told)
     bar = sheet.axes(SIDE + 30, TOP + height + DEGREES, WIDTH - SIDE - RIGHT - 60, 7)
     drawn = sheet.sheet.colorbar(ScalarMappable(norm, colours), cax=bar, orientation="horizontal", extend=scale.beyond(values))

@@ -4,7 +4,8 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from os.path import commonprefix
 
 SIZE = 9.0  # points, of all text: legible where a phone shows a figure at its natural width
 ELLIPSIS = "…"
@@ -44,14 +45,34 @@ def shorten(text: object, width: float, size: float = SIZE) -> str:
 
 
 def labels(names: Sequence[str], width: float) -> dict[str, str]:
-    """A short label for each name; names that would look the same get a number."""
-    short = {name: shorten(name, width) for name in names}
-    seen: dict[str, int] = {}
-    found = {}
-    for name, label in short.items():
-        seen[label] = seen.get(label, 0) + 1
-        found[name] = label if seen[label] == 1 else f"{shorten(name, width - 3 * SIZE)} ({seen[label]})"
+    """A short label for each name, another one for each."""
+    found = {name: shorten(name, width) for name in names}
+    for alike in _alike(found):
+        found |= _from_difference(alike, width)
+    for alike in _alike(found):
+        found |= {name: f"{shorten(name, width - 3 * SIZE)} ({place})" for place, name in enumerate(alike, 1)}
     return found
+
+
+def _alike(found: Mapping[str, str]) -> list[list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, label in found.items():
+        groups.setdefault(label, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _from_difference(names: Sequence[str], width: float) -> dict[str, str]:
+    """Leave out what long names begin with in common, but for a few letters, and what is too much at their ends."""
+    texts = {name: plain(name) for name in names}
+    start = max(0, len(commonprefix(list(texts.values()))) - 4)
+    return {name: _cut(ELLIPSIS + text[start:] if start else text, width) for name, text in texts.items()}
+
+
+def _cut(text: str, width: float) -> str:
+    if measure(text) <= width:
+        return text
+    kept = max(1, sum(measure(text[:end] + ELLIPSIS) <= width for end in range(1, len(text))))
+    return text[:kept].rstrip() + ELLIPSIS
 
 
 def stem(*parts: str) -> str:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from studyhub.catalog import METRICS, Metric
-from studyhub.report.drawing.names import basins_in_words, listed
+from studyhub.report.drawing.names import basins_in_words, listed, plain
 
 UNIT_NAMES = {"-": "", "%": "_percent", "mm/d": "_mm_d"}
 BETTER = {"larger": "larger is better", "smaller": "smaller is better", "zero": "nearer to zero is better"}
 STARTS = (0.5, 0.0, -0.5, -1.0, -2.0, -5.0, -10.0, -20.0, -50.0, -100.0, -1000.0)  # where an axis of efficiencies may begin
-UNSEEN = 0.02  # share of scores that an axis of efficiencies may leave out
+UNSEEN, HALF = 0.02, 0.5  # share of scores that an axis of efficiencies may leave out above WORST, and of all
 WORST = -1.0  # an axis of efficiencies begins lower only where half of all scores would not be seen
 
 
@@ -53,11 +53,10 @@ def limits(values: np.ndarray, metric: Metric) -> tuple[float, float]:
 
 
 def _start(values: np.ndarray) -> float:
-    for start in STARTS:
-        below = np.mean(values < start) if len(values) else 0.0
-        if below <= (UNSEEN if start > WORST else 0.5):
-            return start
-    return STARTS[-1]
+    below = {start: float(np.mean(values < start)) if len(values) else 0.0 for start in STARTS}
+    if below[WORST] <= HALF:
+        return next(start for start in STARTS if below[start] - below[WORST] <= UNSEEN)
+    return next((start for start in STARTS if below[start] <= HALF), STARTS[-1])
 
 
 def _reach(values: np.ndarray) -> float:
@@ -83,7 +82,7 @@ def left_out(scores: pd.DataFrame, arms: Sequence[str]) -> str:
     there = set(scores["arm"])
     told = ""
     if len(missing):
-        of = listed(f"{len(rows)} of {arm}" for arm, rows in missing.groupby("arm", sort=False))
+        of = listed(f"{len(rows)} of {plain(arm)}" for arm, rows in missing.groupby("arm", sort=False))
         told += f" Not defined and left out: {'1 score' if len(missing) == 1 else f'{len(missing)} scores'} ({of})."
     if none := [arm for arm in arms if arm not in there]:
         told += f" Without scores: {listed(none)}."
