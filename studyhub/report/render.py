@@ -138,11 +138,11 @@ def _others(results: Results) -> list[Question]:
 
 
 class _Drawing:
-    """The figures of one report."""
+    """The figures of one report; all are given all arms, so that an arm has one colour throughout."""
 
     def __init__(self, results: Results, means: pd.DataFrame):
         self.results, self.means = results, means
-        self.flat, self.arms = means.reset_index(), results.scored_arms
+        self.flat, self.arms = means.reset_index(), results.arms
 
     def distributions(self) -> tuple[Figure, ...]:
         drawn = [figures.ecdf(self.flat, self.arms, metric) for metric in DRAWN]
@@ -151,12 +151,13 @@ class _Drawing:
 
     def maps(self, comparisons: Sequence[Comparison]) -> tuple[Figure, ...]:
         """Scores of the arms of the first claim, and the differences of the first few claims; without claims of the first two arms."""
-        basins, arms = self.results.basins, self.arms
+        basins, arms = self.results.basins, self.results.scored_arms
         told = [c for c in comparisons if c.n][:MAPPED_CLAIMS]
         pairs = [(c.better, c.than, c.metric) for c in told] or [(arms[1], arms[0], LEADING)] if len(arms) > 1 else []
         metric = pairs[0][2] if pairs else LEADING
         of = list(dict.fromkeys(pairs[0][:2])) if pairs else arms[:1]
-        drawn = [figures.score_map(self.flat, basins, arm, metric) for arm in of]
+        shown = self.flat.loc[self.flat["arm"].isin(of)]
+        drawn = [figures.score_map(shown, basins, arm, metric) for arm in of]
         drawn += [figures.difference_map(self.flat, basins, *pair) for pair in pairs]
         return _there(drawn)
 
@@ -170,7 +171,7 @@ class _Drawing:
 
     def hydrographs(self, comparisons: Sequence[Comparison]) -> tuple[Figure, ...]:
         first = next((c for c in comparisons if c.n), None)
-        chosen = places(self.means, self.arms, first.metric if first else LEADING)
+        chosen = places(self.means, self.results.scored_arms, first.metric if first else LEADING)
         simulation = self.results.simulation(place.basin for place in chosen)
         return _there([self._hydrograph(simulation, place) for place in chosen])
 

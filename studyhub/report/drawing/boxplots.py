@@ -35,7 +35,7 @@ MOST_ARMS, MOST_BOXES = 6, 36  # that stand side by side; more lie in panels, ea
 FEWEST = 5  # scores that make a box; fewer are drawn as points
 NAMES = 104.0  # points for the names of arms beside their boxes
 LINE = 12.0  # points for each box in a panel
-HEAD = 18.0  # points for the title of a panel
+HEAD, BETWEEN = 18.0, 22.0  # points for the title of a panel, and between two beside each other
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def boxes(per_basin: pd.DataFrame, basins: pd.DataFrame, arms: Sequence[str], me
 def _with_climate(known: pd.DataFrame, basins: pd.DataFrame) -> pd.DataFrame:
     if "climate" not in basins.columns:
         return known.iloc[:0]
-    facts = basins.loc[:, ["basin", "climate"]].dropna().astype({"basin": object, "climate": object}).drop_duplicates("basin")
+    facts = basins.loc[:, ["basin", "climate"]].dropna().astype({"basin": object, "climate": "str"}).drop_duplicates("basin")
     return known.merge(facts, on="basin")
 
 
@@ -156,25 +156,32 @@ def _in_panels(plot: _Plot) -> Figure:
     names, across = list(plot.keys), min(2, len(plot.groups))
     short = labels(names, NAMES)
     left = 12 + max(map(measure, short.values()))
-    width = (WIDTH - left - RIGHT - 12 * (across - 1)) / across
+    width = (WIDTH - left - RIGHT - BETWEEN * (across - 1)) / across
     height, rows = len(names) * LINE + 4, -(-len(plot.groups) // across)
     with canvas(rows * (HEAD + height) + BELOW) as sheet:
         for place, group in enumerate(plot.groups):
-            axes = sheet.axes(left + place % across * (width + 12), HEAD + place // across * (HEAD + height), width, height)
-            axes.set(xlim=plot.limits, ylim=(len(names) - 0.5, -0.5))
-            if METRICS[plot.metric].direction == "zero":
-                axes.axvline(0, color=SOFT, linewidth=0.6, zorder=0.9)
-            axes.grid(False, axis="y")
-            axes.tick_params(axis="y", length=0)
-            axes.locator_params(axis="x", nbins=4)
-            axes.set_yticks(range(len(names)), [short[name] if place % across == 0 else "" for name in names])
-            axes.tick_params(axis="x", labelbottom=place + across >= len(plot.groups))
-            count = f" (n = {group.basins})"
-            axes.set_title(shorten(group.name, width - measure(count)) + count, loc="left", pad=4)
-            for arm, scores in group.rows.items():
-                _draw(sheet, axes, scores, plot.keys[arm], names.index(arm), 0.32, False)
-        sheet.text(left + (WIDTH - left - RIGHT) / 2, rows * (HEAD + height) + 21, axis(plot.metric), ha="center", va="center")
+            row, side = divmod(place, across)
+            axes = sheet.axes(left + side * (width + BETWEEN), HEAD + row * (HEAD + height), width, height)
+            axes.set_yticks(range(len(names)), ["" if side else short[name] for name in names])
+            lowest = place + across >= len(plot.groups)
+            axes.tick_params(axis="x", labelbottom=lowest)
+            axes.set_xlabel(axis(plot.metric) if lowest else "")
+            _panel(sheet, axes, plot, group, width)
         return plot.figure(sheet)
+
+
+def _panel(sheet: Canvas, axes: Axes, plot: _Plot, group: _Group, width: float) -> None:
+    names = list(plot.keys)
+    axes.set(xlim=plot.limits, ylim=(len(names) - 0.5, -0.5))
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=4)
+    if METRICS[plot.metric].direction == "zero":
+        axes.axvline(0, color=SOFT, linewidth=0.6, zorder=0.9)
+    count = f" (n = {group.basins})"
+    axes.set_title(shorten(group.name, width + BETWEEN - 4 - measure(count)) + count, loc="left", pad=4)
+    for arm, rows in group.rows.items():
+        _draw(sheet, axes, rows, plot.keys[arm], names.index(arm), 0.32, False)
 
 
 def _draw(sheet: Canvas, axes: Axes, rows: pd.DataFrame, key: Key, at: float, half: float, upright: bool) -> None:
@@ -198,11 +205,6 @@ def _draw(sheet: Canvas, axes: Axes, rows: pd.DataFrame, key: Key, at: float, ha
     low, high = axes.get_ylim() if upright else axes.get_xlim()
     points = rows.loc[(rows["drawn_as"] == "point") & rows["score"].between(low, high)]
     if len(points):
-        marks = axes.scatter(
-            *turned([at] * len(points), points["score"]),
-            s=7 if len(rows) >= FEWEST else 14,
-            facecolor="none",
-            edgecolor=key.colour,
-            linewidth=0.7,
-        )
+        looks = {"s": 7 if len(rows) >= FEWEST else 14, "facecolor": "none", "edgecolor": key.colour, "linewidth": 0.7}
+        marks = axes.scatter(*turned([at] * len(points), points["score"]), **looks)
         sheet.explain(marks, [f"basin {b}, {key.name}: {number(s)}" for b, s in zip(points["basin"], points["score"], strict=True)])

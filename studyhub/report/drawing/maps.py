@@ -44,17 +44,23 @@ class _Scale:
 
 
 def score_map(per_basin: pd.DataFrame, basins: pd.DataFrame, arm: str, metric: str) -> Figure | None:
-    """A metric of an arm in each basin; None where no basin with a score has coordinates."""
+    """A metric of an arm in each basin, coloured by the range of all arms in ``per_basin``: so maps of the same table can be compared.
+
+    None where no basin with a score has coordinates.
+    """
     scores = tidy(per_basin, [arm], metric)
     data, unplaced = _placed(scores, basins)
     values = _finite(data)
     if not len(values):
         return None
     found, name = METRICS[metric], plain(arm)
-    low, high = limits(values, found)
+    every = _finite(tidy(per_basin, list(dict.fromkeys(per_basin["arm"])), metric))
+    low, high = limits(every, found)
+    if found.direction == "larger":  # colours for the range in which most basins lie
+        low = float(np.clip(np.floor(10 * np.quantile(every, 0.05)) / 10, low, 0.8))
     zero = found.direction == "zero"
     scale = _Scale(
-        _symmetric(values) if zero else _bounds(low, high),
+        _symmetric(every) if zero else _bounds(low, high),
         "PuOr_r" if zero else "viridis" if found.direction == "larger" else "viridis_r",
         f"{axis(metric)}, {BETTER[found.direction]}",
     )
@@ -76,14 +82,14 @@ def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, t
     scores = tidy(per_basin, [better, than], metric)
     if found.direction == "zero":
         scores["score"] = scores["score"].abs()
-    table = scores.pivot_table(index="basin", columns="arm", values="score", dropna=False).reindex(columns=[better, than])
+    table = scores.pivot_table(index="basin", columns="arm", values="score", dropna=False).reindex(columns=dict.fromkeys((better, than)))
     both = pd.DataFrame({"basin": table.index.to_numpy(object), "score": (table[better] - table[than]).to_numpy()})
     data, unplaced = _placed(both, basins)
     values = _finite(data)
     if not len(values):
         return None
     gains = values if found.direction == "larger" else -values
-    label = f"absolute {found.label}" if found.direction == "zero" else found.label
+    label = f"|{found.label}|" if found.direction == "zero" else found.label
     rising = found.direction == "larger"
     scale = _Scale(_symmetric(values), "RdBu" if rising else "RdBu_r", f"Difference in {label} ({found.unit})")
     caption = (

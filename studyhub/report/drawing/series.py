@@ -165,7 +165,7 @@ def _curves(rows: pd.DataFrame, arms: Sequence[str], value: str, curve: _Curve) 
             sheet.explain(line, f"{arm}, fold {fold}, seed {seed}")
         _loss_axis(axes, data[value].to_numpy() if value == "loss" else np.array([]))
         axes.set_xlim(data["epoch"].min() - 0.5, data["epoch"].max() + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
         sheet.legend(list(shown.values()), TOP + CURVE + BELOW)
         count = "one trial" if len(trials) == 1 else f"one line for each of {len(trials)} trials"
         return sheet.figure(curve.name, curve.title, f"{curve.text}: {count}.", data)

@@ -60,11 +60,10 @@ def _start(values: np.ndarray) -> float:
 
 
 def _reach(values: np.ndarray) -> float:
-    positive = np.maximum(values, 0.0)
-    if not len(positive) or positive.max() == 0:
+    positive = values[values > 0]
+    if not len(positive):
         return 0.0
-    robust = 1.5 * float(np.quantile(positive, 0.95))
-    return min(1.03 * float(positive.max()), robust) if robust > 0 else 1.03 * float(positive.max())
+    return min(1.03 * float(positive.max()), 1.5 * float(np.quantile(positive, 0.95)))
 
 
 def count(scores: pd.DataFrame) -> str:
