@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from studyhub.catalog import METRICS
 from studyhub.report.collect import Results
+from studyhub.report.contents import common_basins
 from studyhub.stats.compare import Comparison
 from studyhub.stats.summary import medians
 from studyhub.stats.wording import asked, sentence, verdict
@@ -45,10 +46,21 @@ def _lead(results: Results, claims: str) -> str:
     if len(results.arms) == 1:
         return f"{sofar}{_ranking(results)} There is one arm, so nothing is compared."
     if len(scored) == 1:
-        return f"{sofar}only `{scored[0]}` has scores, so nothing can be compared. {_ranking(results)}"
+        return f"{sofar}Only `{scored[0]}` has scores, so nothing can be compared. {_ranking(results)}"
     if not claims:
         return f"{sofar}{_ranking(results)} No claim was declared, so no test decides between them."
-    return sofar + (claims if sofar else _opened(claims))
+    return sofar + (claims if sofar else _opened(claims)) + _lost(results)
+
+
+def _lost(results: Results) -> str:
+    """Say which arms are judged by fewer trials than they should: the survivors may be the luckier ones."""
+    parts = []
+    for arm in results.scored_arms:
+        count = results.states()[arm]
+        bad = {state: count[state] for state in ("diverged", "failed") if count[state]}
+        if bad:
+            parts.append(f"{arm} by {count['finished']} of its {count.total()} trials ({told(bad)})")
+    return f" Mind that this judges {'; '.join(parts)}." if parts else ""
 
 
 def _together(comparisons: Sequence[Comparison]) -> str:
@@ -76,13 +88,22 @@ def _nothing(results: Results) -> str:
 
 
 def _ranking(results: Results) -> str:
-    ranked = medians(results.scores).reset_index().sort_values(LEADING, ascending=False, kind="stable").dropna(subset=[LEADING])
+    """Rank the arms over the basins that all of them have."""
+    common = common_basins(results.scores)
+    if not common:
+        return "No basin has scores of all arms."
+    shared = results.scores.loc[results.scores["basin"].isin(list(common))]
+    ranked = medians(shared).reset_index().sort_values(LEADING, ascending=False, kind="stable").dropna(subset=[LEADING])
     found = ranked.to_dict("records")
     if not found:
         return f"No arm has a defined {METRICS[LEADING].label}."
     arms = [f"{row['arm']} {row[LEADING]:.3f}" for row in found]
     shown = ", then ".join(arms[:3]) + (f", and {len(arms) - 3} more" if len(arms) > 3 else "")
-    return f"Median {METRICS[LEADING].label} over {max(row['basins'] for row in found)} basins: {shown}."
+    return f"Median {METRICS[LEADING].label} over {_counted(len(common), 'basin')}: {shown}."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _open(results: Results) -> bool:
@@ -93,4 +114,4 @@ def _open(results: Results) -> bool:
 def _state(results: Results) -> str:
     count = Counter(run.state for run in results.runs)
     basins = len(set(results.scores["basin"]))
-    return f"{len(results.runs)} trials: {told(count)}" + (f"; {basins} basins" if basins else "")
+    return f"{_counted(len(results.runs), 'trial')}: {told(count)}" + (f"; {_counted(basins, 'basin')}" if basins else "")

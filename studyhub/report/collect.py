@@ -16,11 +16,12 @@ from studyhub.study.cells import Cell
 from studyhub.study.files import make_folder, writing
 from studyhub.study.spec import Arm, StudySpec, read
 from studyhub.study.status import in_words
-from studyhub.study.store import Store
+from studyhub.study.store import Store, claim_text
 
 SCORES, SIMULATION = "scores.parquet", "simulation.parquet"
 CELL_COLUMNS = {"trial": "str", "arm": "str", "fold": "int64", "seed": "int64"}
 COLUMNS = CELL_COLUMNS | {"basin": "str", "period": "str"} | dict.fromkeys(METRICS, "float64") | {"days": "int64"}
+EPOCH = {"number", "loss", "validation", "solve"}
 FACTS = {"gauge_lat": "lat", "gauge_lon": "lon", "climate_group": "climate"}
 
 
@@ -55,6 +56,8 @@ class Results:
     scores : one row per cell, basin and period, of finished trials; columns as ``COLUMNS``
     basins : what is known of each basin: basin, lat, lon, climate; missing is NaN or None
     data : source and content hash of the data
+    text : the study file as it was resolved, with remarks on where it came from
+    declared : claim -> whether it came after results
     """
 
     spec: StudySpec
@@ -62,6 +65,12 @@ class Results:
     scores: pd.DataFrame
     basins: pd.DataFrame
     data: Mapping[str, Any]
+    text: str = ""
+    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def late(self, better: str, than: str, metric: str) -> bool | None:
+        """Tell whether a claim was declared when both arms had results already; None where nobody has noted it."""
+        return self.declared.get(claim_text(better, than, metric), {}).get("after_results")
 
     @property
     def arms(self) -> list[str]:
@@ -96,15 +105,18 @@ class Results:
         return table.astype({"loss": "float64", "validation": "float64"})
 
     def simulation(self, basins: Iterable[str]) -> pd.DataFrame:
-        """Test period of some basins by each scored arm's first finished trial that holds them: arm, basin, date, qobs, qsim (mm/d)."""
+        """Test period of some basins by each scored arm's first finished trial that holds them.
+
+        Columns arm, basin, date, qobs, qsim (mm/d), seed.
+        """
         wanted, parts = set(basins), []
         for arm in self.scored_arms:
             left = set(wanted)
             for run in (run for run in self.of(arm) if run.state == "finished" and left):
                 part = _series(run, left)
                 left -= set(part["basin"])
-                parts.append(part.assign(arm=arm))
-        columns = ["arm", "basin", "date", "qobs", "qsim"]
+                parts.append(part.assign(arm=arm, seed=run.cell.seed))
+        columns = ["arm", "basin", "date", "qobs", "qsim", "seed"]
         return pd.concat(parts, ignore_index=True).filter(columns) if parts else pd.DataFrame(columns=columns)
 
 
@@ -121,7 +133,8 @@ def collect(store: Store, name: str) -> Results:
     study = store.read_study(name)
     spec = read(store.study_folder(name) / "spec.yaml", name=name)
     runs = tuple(_run(store, cell) for cell in study.cells)
-    return Results(spec, runs, scores(runs), _basins(study.data.get("basins") or {}), study.data)
+    basins = _basins(study.data.get("basins") or {})
+    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, store.declared(name))
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:
@@ -148,14 +161,17 @@ def read_epochs(attempt: Path) -> Iterator[dict[str, Any]]:
     """Epochs of an attempt, in their order; one that is being written is left for next time."""
     for path in sorted((attempt / "epochs").glob("*.json")):
         try:
-            yield json.loads(path.read_text(encoding="utf-8"))
+            epoch = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
+        if not isinstance(epoch, dict) or not EPOCH <= epoch.keys():
+            return
+        yield epoch
 
 
 def _run(store: Store, cell: Cell) -> Run:
     state, result = store.state(cell.trial), store.result(cell.trial) or {}
-    cause = result.get("cause") if result else (store.failure(cell.trial) or {}).get("cause")
+    cause = result.get("cause") if result else (store.failure(cell.trial) or {}).get("cause") or store.damage(cell.trial)
     files = store.latest_attempt(cell.trial)
     epochs = tuple(read_epochs(files)) if files else ()
     return Run(cell, result.get("state", state), in_words(cause), result, files, epochs)
@@ -193,4 +209,9 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 def _basins(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     rows = [{"basin": basin} | {short: known.get(name) for name, short in FACTS.items()} for basin, known in facts.items()]
-    return pd.DataFrame(rows, columns=["basin", *FACTS.values()]).astype({"lat": "float64", "lon": "float64"})
+    table = pd.DataFrame(rows, columns=["basin", *FACTS.values()])
+    return table.assign(lat=[_number(value) for value in table["lat"]], lon=[_number(value) for value in table["lon"]])
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else float("nan")

@@ -8,8 +8,7 @@ import pandas as pd
 
 from studyhub.catalog import METRICS
 from studyhub.report.collect import Results, Run
-from studyhub.report.tables import NOTHING, Column, Table, best, decimals, frame, probability, share, significant, whole
-from studyhub.stats.compare import Comparison
+from studyhub.report.tables import Column, Table, best, decimals, frame, significant, whole
 from studyhub.stats.summary import medians
 from studyhub.study.plan import differences
 from studyhub.study.status import told
@@ -37,31 +36,41 @@ def scores(results: Results) -> list[Table]:
     """Medians over basins of every metric, as in Table 1 of Song et al. (2024); where arms have other basins, those that all have too."""
     found = results.scores
     caption = (
-        f"Medians over basins in the test period {results.spec.split.test}; folds and seeds are averaged within a basin first. "
-        "↑ larger is better, ↓ smaller, → 0 nearer to zero. Bold: the best median of a column, which is no test; for tests see the claims."
+        f"Medians over basins in the test period {results.spec.split.test}; folds and seeds are averaged within a basin first. ↑ larger is "
+        "better, ↓ smaller, → 0 nearer to zero (there biases of opposite sign cancel in a median: see the absolute ones)."
     )
-    tables = [_medians("medians", "Scores", caption, results.arms, found)]
-    scored = found.dropna(subset=list(METRICS), how="all")
-    common = set.intersection(*(set(group["basin"]) for _, group in scored.groupby("arm"))) if len(scored) else set()
-    if 0 < len(common) < scored["basin"].nunique():
-        told = f"The same, over the {len(common)} basins that every arm has: arms above are judged on different basins."
-        tables.append(
-            _medians("medians_common", "Scores on common basins", told, results.arms, found.loc[found["basin"].isin(list(common))])
-        )
+    bold = " Bold: the best median of a column, which is no test; for tests see the claims."
+    common = common_basins(found)
+    if len(common) == found.dropna(subset=list(METRICS), how="all")["basin"].nunique():
+        return [_medians("medians", "Scores", caption + bold, results, found, marked=True)]
+    tables = [_medians("medians", "Scores", caption, results, found, marked=False)]
+    if common:
+        told = f"The same, over the {len(common)} basins that every arm has, for above arms are judged on different basins.{bold}"
+        shared = found.loc[found["basin"].isin(list(common))]
+        tables.append(_medians("medians_common", "Scores on common basins", told, results, shared, marked=True))
     return tables
 
 
-def _medians(name: str, title: str, caption: str, arms: Sequence[str], scores: pd.DataFrame) -> Table:
-    columns = (Column("arm", "arm"), *map(metric_column, METRICS), Column("basins", "basins", show=whole))
-    order = {arm: i for i, arm in enumerate(arms)}
+def common_basins(scores: pd.DataFrame) -> set[str]:
+    """Basins in which every arm that has scores has any."""
+    scored = scores.dropna(subset=list(METRICS), how="all")
+    return set.intersection(*(set(group["basin"]) for _, group in scored.groupby("arm"))) if len(scored) else set()
+
+
+def _medians(name: str, title: str, caption: str, results: Results, scores: pd.DataFrame, *, marked: bool) -> Table:
+    columns = (Column("arm", "arm"), *map(metric_column, METRICS), Column("basins", "basins", show=whole), Column("trials", "trials"))
+    order = {arm: i for i, arm in enumerate(results.arms)}
     found = medians(scores).reset_index().sort_values("arm", key=lambda names: names.map(order), kind="stable", ignore_index=True)
     counts = found[[f"{metric}_basins" for metric in METRICS]]
     found["basins"] = counts.max(axis=1)
+    trials = {arm: f"{count['finished']} of {count.total()}" for arm, count in results.states().items()}
+    found["trials"] = [trials[arm] for arm in found["arm"]]
     undefined = [METRICS[metric].label for metric in METRICS if np.any(found[f"{metric}_basins"] < found["basins"])]
     if undefined:
         caption += f" {', '.join(undefined)}: without the basins in which it is not defined."
     data = found.filter([column.key for column in columns])
-    return Table(name, title, caption, columns, data, best(data, {metric: METRICS[metric].direction for metric in METRICS}))
+    judged = {key: metric.direction for key, metric in METRICS.items() if metric.direction != "zero"}
+    return Table(name, title, caption, columns, data, best(data, judged) if marked else frozenset())
 
 
 def cost(results: Results) -> Table:
@@ -74,11 +83,11 @@ def cost(results: Results) -> Table:
         Column("parameters", "weights", "", whole),
         Column("iterations", "Newton iterations per unit and day", "", decimals(2)),
         Column("unconverged", "unit-days not converged", "", whole),
-        Column("cut_days", "unit-days in shorter steps", "", whole),
+        Column("cut_days", "unit-days in shorter steps", "%", significant(2)),
         Column("below_zero", "unit-days below zero", "%", significant(2)),
         Column("device", "device"),
     )
-    rows = [{"arm": arm} | _cost([run for run in results.of(arm) if run.result]) for arm in results.arms]
+    rows = [{"arm": arm} | _cost([run for run in results.of(arm) if run.epochs and run.result]) for arm in results.arms]
     caption = (
         "Time per batch: one update, forward and backward; means over the trials that ended. Peak memory: the largest, of the process on a "
         "CPU (it may have run another trial before), of the GPU's memory on a GPU. Unit: one component of one basin. Counts: training and "
@@ -106,7 +115,7 @@ def _cost(runs: Sequence[Run]) -> dict[str, Any]:
     return found | {
         "iterations": iterations if implicit else None,
         "unconverged": totals["unconverged"] if implicit else None,
-        "cut_days": totals["cut_days"] if implicit else None,
+        "cut_days": 100 * totals["cut_days"] / unit_days if implicit else None,
         "below_zero": 100 * totals["below_zero"] / unit_days,
     }
 
@@ -114,73 +123,6 @@ def _cost(runs: Sequence[Run]) -> dict[str, Any]:
 def _mean(values: Iterable[float | None]) -> float | None:
     there = [value for value in values if value is not None]
     return sum(there) / len(there) if there else None
-
-
-def claims(comparisons: Sequence[Comparison]) -> Table:
-    """The declared claims: confirmatory tests."""
-    caption = (
-        "Declared before the study ran. One-sided paired Wilcoxon signed-rank test over basins (zeros by Pratt's method), folds and seeds "
-        "averaged within a basin first, p adjusted by Holm over all claims. Difference: first arm minus second, in the metric's unit (of "
-        "absolute values where nearer to zero is better); shift: Hodges-Lehmann with its 95 % interval. Effect: matched-pairs "
-        "rank-biserial correlation, +1 where the first arm is better in every basin."
-    )
-    return _comparisons("claims", "Claims", caption, comparisons, Column("p_holm", "p (Holm)", "", probability))
-
-
-def exploratory(comparisons: Sequence[Comparison]) -> Table:
-    """Everything else that was looked at."""
-    caption = (
-        "Not declared before the study ran: a place to find questions, not answers. Two-sided tests over the same basins, p adjusted by "
-        "Benjamini and Hochberg over this table."
-    )
-    return _comparisons("exploratory", "Exploratory comparisons", caption, comparisons, Column("p_bh", "p (BH)", "", probability))
-
-
-def _comparisons(name: str, title: str, caption: str, comparisons: Sequence[Comparison], adjusted: Column) -> Table:
-    columns = (
-        Column("better", "arm"),
-        Column("than", "against"),
-        Column("label", "metric", place="page"),
-        Column("metric", "metric", place="data"),
-        Column("unit", "unit", place="data"),
-        Column("n", "basins", "", whole),
-        Column("n_dropped", "dropped", "", whole),
-        Column("median_difference", "median difference", "", significant(3)),
-        Column("hodges_lehmann", "shift", "", significant(3)),
-        Column("interval", "95 % interval", "", str, place="page"),
-        Column("ci_low", "from", "", significant(3), place="data"),
-        Column("ci_high", "to", "", significant(3), place="data"),
-        Column("rank_biserial", "effect", "", decimals(2)),
-        Column("share_won", "share won", "%", share),
-        Column("p_value", "p", "", probability, place="data"),
-        adjusted,
-    )
-    return Table(name, title, caption, columns, frame([_comparison(c) for c in comparisons], columns))
-
-
-def _comparison(c: Comparison) -> dict[str, Any]:
-    metric, show = METRICS[c.metric], significant(3)
-    unit = metric.unit.strip("-")
-    label = f"{metric.label}, {unit}" if unit else metric.label
-    return vars(c) | {"label": label, "unit": unit, "interval": NOTHING if c.ci_low is None else f"{show(c.ci_low)} … {show(c.ci_high)}"}
-
-
-def dropped(comparisons: Sequence[Comparison]) -> Table:
-    """Basins that a comparison had to leave out, and why."""
-    columns = (
-        Column("better", "arm"),
-        Column("than", "against"),
-        Column("label", "metric"),
-        Column("basins", "basins", "", whole),
-        Column("reason", "reason"),
-    )
-    rows = [
-        {"better": c.better, "than": c.than, "label": METRICS[c.metric].label, "basins": count, "reason": reason}
-        for c in comparisons
-        for reason, count in c.dropped.items()
-    ]
-    caption = "Pairs that a test does not see. A model that fails in its worst basins gains by this: look at them."
-    return Table("dropped", "Basins left out of the claims' tests", caption, columns, frame(rows, columns))
 
 
 def unscored(results: Results) -> Table:
@@ -203,7 +145,7 @@ def troubles(results: Results) -> Table:
         for run in results.runs
         if run.state != "finished"
     ]
-    caption = "They have no scores: the medians and tests above are without them."
+    caption = "They have no scores: the medians and tests of this page are without them."
     return Table("unfinished", "Trials that have not finished", caption, columns, frame(rows, columns))
 
 
@@ -221,6 +163,7 @@ def trials(results: Results) -> Table:
         Column("backend", "backend"),
         Column("host", "host"),
         Column("data", "data"),
+        Column("table", "external table"),
     )
     rows = [_trial(run) for run in results.runs]
     caption = (
@@ -245,6 +188,7 @@ def _trial(run: Run) -> dict[str, Any]:
         "backend": (run.result.get("test_solve") or {}).get("backend"),
         "host": made.get("host"),
         "data": run.result.get("data"),
+        "table": f"{table.get('file')}, hash {table.get('hash')}" if (table := run.result.get("external")) else None,
     }
 
 

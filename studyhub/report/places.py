@@ -24,7 +24,7 @@ def places(means: pd.DataFrame, arms: Sequence[str], metric: str) -> list[Place]
 
     Parameters
     ----------
-    means : scores indexed by (arm, basin), as `stats.summary.per_basin` gives them
+    means : scores indexed by (arm, basin), as `stats.summary.per_basin` gives them of judged ones
     arms : arms to look at
     metric : what basins are judged by
     """

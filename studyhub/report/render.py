@@ -1,8 +1,10 @@
 """From a study's results to the files of its report."""
 
-import hashlib
+import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from studyhub.catalog import METRICS
-from studyhub.report import contents, figures
+from studyhub.errors import StoreError
+from studyhub.report import claims, contents, figures
 from studyhub.report.answer import answer
 from studyhub.report.collect import Results, collect
 from studyhub.report.figures import Figure
@@ -18,14 +21,17 @@ from studyhub.report.page import Page, Section, csv, html
 from studyhub.report.places import Place, places, shown_days
 from studyhub.stats.compare import Comparison, Question, compare, explore
 from studyhub.stats.signed_rank import Alternative
-from studyhub.stats.summary import per_basin
-from studyhub.study.files import make_folder, write_texts
-from studyhub.study.store import Store
+from studyhub.stats.summary import judged, per_basin
+from studyhub.study.files import make_folder, read_json, write_texts
+from studyhub.study.store import Store, settings_hash
+from studyhub.study.wording import listed
 
 DRAWN = ("nse", "kge")  # metrics whose distribution over basins is drawn
 LEADING = "kge"  # what maps and hydrographs go by where no claim names a metric
 ALL_PAIRS = 6  # arms up to which every pair is explored where no claim is declared
 MAPPED_CLAIMS = 3
+FILES = "report.json"
+OURS = re.compile(r"index\.html|report\.json|(tables|figures)/[A-Za-z0-9_]+\.(csv|tex|svg)")
 
 
 def report(store: Store, name: str, out: Path) -> Path:
@@ -40,35 +46,47 @@ def report(store: Store, name: str, out: Path) -> Path:
 
 
 def write(page: Page, out: Path) -> Path:
-    """Write a report in place of an earlier one: all its files, or none.
+    """Write a report in place of an earlier one.
 
-    ``index.html`` needs none of the others; ``tables/`` and ``figures/`` hold its content as CSV, LaTeX and SVG.
+    ``index.html`` needs none of the other files; ``tables/`` and ``figures/`` hold its content as CSV, LaTeX and SVG, ``report.json`` lists
+    them all. What an earlier report has left and this one has not goes; no other file is touched.
+
+    Raises
+    ------
+    StoreError
+        ``out`` cannot be written, or holds files of the same names that are not of a report.
     """
-    texts = {out / "index.html": html(page)}
+    texts = {"index.html": html(page)}
     for table in page.tables():
-        texts |= {out / "tables" / f"{table.name}.csv": table.csv(), out / "tables" / f"{table.name}.tex": table.latex()}
+        texts |= {f"tables/{table.name}.csv": table.csv(), f"tables/{table.name}.tex": table.latex()}
     for figure in page.figures():
-        texts |= {out / "figures" / f"{figure.name}.svg": figure.svg, out / "figures" / f"{figure.name}.csv": csv(figure)}
-    folders = (out / "tables", out / "figures")
-    for folder in folders:
-        make_folder(folder)
-    write_texts(texts)
-    for folder in folders:
-        _remove_others(folder, set(texts))
+        texts |= {f"figures/{figure.name}.svg": figure.svg, f"figures/{figure.name}.csv": csv(figure)}
+    earlier = _earlier(out)
+    taken = [name for name in texts if name not in earlier and (out / name).exists()]
+    if taken:
+        raise StoreError(f"{out}: holds files that are not of a report ({listed(taken)}); name another folder with --out")
+    for folder in ("tables", "figures"):
+        make_folder(out / folder)
+    texts[FILES] = json.dumps({"study": page.study, "files": list(texts)}, indent=1) + "\n"
+    write_texts({out / name: text for name, text in texts.items()})
+    for name in earlier - texts.keys():
+        with suppress(OSError):
+            (out / name).unlink()
     return out / "index.html"
 
 
-def _remove_others(folder: Path, written: set[Path]) -> None:
-    """Remove what an earlier report has left: a figure that is no longer made must not be taken for a new one."""
-    for path in folder.iterdir():
-        if path not in written and path.suffix in {".csv", ".tex", ".svg"}:
-            with suppress(OSError):
-                path.unlink()
+def _earlier(out: Path) -> set[str]:
+    """Files of an earlier report, such as are where reports have theirs."""
+    try:
+        files = (read_json(out / FILES) or {}).get("files", [])
+    except ValueError:
+        return set()
+    return {name for name in files if isinstance(name, str) and OURS.fullmatch(name)}
 
 
 def compose(results: Results) -> Page:
     """Put a study's results into sections."""
-    comparisons = compare(results.scores, [_question(c.better, c.than, c.metric, "greater") for c in results.spec.compare])
+    comparisons = compare(results.scores, [question(c.better, c.than, c.metric, "greater") for c in results.spec.compare])
     means = per_basin(results.scores, list(METRICS))
     return Page(
         study=results.spec.name,
@@ -84,11 +102,16 @@ def compose(results: Results) -> Page:
 def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Comparison]) -> list[Section]:
     scored = bool(results.scored_arms)
     drawn = _Drawing(results, means)
-    dropped = contents.dropped(comparisons)
+    dropped = claims.dropped(comparisons)
     others = explore(results.scores, _others(results)) if scored else []
     unfinished, unscored = contents.troubles(results), contents.unscored(results)
     return [
-        Section("claims", "Claims", (contents.claims(comparisons),) if comparisons else (), folded=(dropped,) if len(dropped.data) else ()),
+        Section(
+            "claims",
+            "Claims",
+            (claims.claims(results, comparisons),) if comparisons else (),
+            folded=(dropped,) if len(dropped.data) else (),
+        ),
         Section("arms", "What was compared", (contents.arms(results),)),
         Section("unfinished", "Not finished", (unfinished,) if len(unfinished.data) else ()),
         Section(
@@ -103,46 +126,50 @@ def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Compa
         Section("hydrographs", "Hydrographs", figures=drawn.hydrographs(comparisons) if scored else ()),
         Section("cost", "Cost and convergence", (contents.cost(results),)),
         Section("learning", "Learning", figures=drawn.learning()),
-        Section("exploratory", "Not declared", folded=(contents.exploratory(others),) if others else ()),
+        Section("exploratory", "Not declared", folded=(claims.exploratory(others),) if others else ()),
         _provenance(results),
     ]
 
 
 def _provenance(results: Results) -> Section:
-    text = results.spec.text()
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     source, content = results.data.get("source", "unknown"), results.data.get("hash", "unknown")
     return Section(
         "provenance",
         "Provenance",
         folded=(contents.trials(results), contents.versions(results)),
-        notes=(f"Study file (with all defaults): hash {digest}. Data: {source}, content hash {content}.",),
+        notes=(f"Study file (with all defaults): hash {settings_hash(results.text)}. Data: {source}, content hash {content}.",),
         text_title="Study file",
-        text=text,
+        text=results.text,
     )
 
 
-def _question(better: str, than: str, metric: str, alternative: Alternative) -> Question:
+def question(better: str, than: str, metric: str, alternative: Alternative) -> Question:
     return Question(better, than, metric, METRICS[metric].direction, alternative)
 
 
 def _others(results: Results) -> list[Question]:
-    """What no claim has said: the claimed pairs in all other metrics, or else pairs of arms in the leading ones."""
-    arms, claims = results.scored_arms, results.spec.compare
-    if claims:
-        declared = {(claim.better, claim.than, claim.metric) for claim in claims}
-        pairs = dict.fromkeys((claim.better, claim.than) for claim in claims)
-        return [_question(*pair, metric, "two-sided") for pair in pairs for metric in METRICS if (*pair, metric) not in declared]
-    found = combinations(arms, 2) if len(arms) <= ALL_PAIRS else ((arm, arms[0]) for arm in arms[1:])
-    return [_question(*pair, metric, "two-sided") for pair in found for metric in METRICS]
+    """What no claim has said: the claimed pairs in all other metrics, or else pairs of arms; each pair once, whichever arm is named first.
+
+    The absolute FLV and FHV stand for the plain ones, which would ask nearly the same.
+    """
+    arms, declared = results.scored_arms, results.spec.compare
+    if declared:
+        found = [(claim.better, claim.than) for claim in declared]
+    else:
+        found = list(combinations(arms, 2)) if len(arms) <= ALL_PAIRS else [(arm, arms[0]) for arm in arms[1:]]
+    pairs = {frozenset(pair): pair for pair in reversed(found)}
+    said = {(frozenset((claim.better, claim.than)), claim.metric) for claim in declared}
+    metrics = [name for name, metric in METRICS.items() if metric.direction != "zero"]
+    return [question(*pair, m, "two-sided") for key, pair in reversed(pairs.items()) for m in metrics if (key, m) not in said]
 
 
 class _Drawing:
     """The figures of one report; all are given all arms, so that an arm has one colour throughout."""
 
     def __init__(self, results: Results, means: pd.DataFrame):
-        self.results, self.means = results, means
-        self.flat, self.arms = means.reset_index(), results.arms
+        self.results, self.arms = results, results.arms
+        self.flat = means.reset_index()
+        self.judged = per_basin(judged(results.scores), list(METRICS))
 
     def distributions(self) -> tuple[Figure, ...]:
         drawn = [figures.ecdf(self.flat, self.arms, metric) for metric in DRAWN]
@@ -158,7 +185,7 @@ class _Drawing:
         of = list(dict.fromkeys(pairs[0][:2])) if pairs else arms[:1]
         shown = self.flat.loc[self.flat["arm"].isin(of)]
         drawn = [figures.score_map(shown, basins, arm, metric) for arm in of]
-        drawn += [figures.difference_map(self.flat, basins, *pair) for pair in pairs]
+        drawn += [figures.difference_map(self.judged.reset_index(), basins, *pair) for pair in pairs]
         return _there(drawn)
 
     def missing_places(self) -> tuple[str, ...]:
@@ -171,14 +198,18 @@ class _Drawing:
 
     def hydrographs(self, comparisons: Sequence[Comparison]) -> tuple[Figure, ...]:
         first = next((c for c in comparisons if c.n), None)
-        chosen = places(self.means, self.results.scored_arms, first.metric if first else LEADING)
+        chosen = places(self.judged, self.results.scored_arms, first.metric if first else LEADING)
         simulation = self.results.simulation(place.basin for place in chosen)
         return _there([self._hydrograph(simulation, place) for place in chosen])
 
     def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Figure:
         days = shown_days(simulation, place.basin, self.results.spec.split.test)
         there = simulation["date"].between(pd.Timestamp(days.start), pd.Timestamp(days.end)) & (simulation["basin"] == place.basin)
-        return figures.hydrograph(simulation.loc[there], self.arms, place.basin, place.name, place.title)
+        shown = simulation.loc[there]
+        figure = figures.hydrograph(shown.drop(columns="seed"), self.arms, place.basin, place.name, place.title)
+        seeds = shown.groupby("seed", sort=False)["arm"].agg(lambda arms: ", ".join(dict.fromkeys(arms))).to_dict()
+        which = "; ".join(f"seed {seed}: {arms}" if len(seeds) > 1 else f"seed {seed}" for seed, arms in seeds.items())
+        return replace(figure, caption=f"{figure.caption} One training of each arm ({which}).")
 
     def learning(self) -> tuple[Figure, ...]:
         epochs = self.results.epochs()

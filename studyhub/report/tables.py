@@ -57,10 +57,6 @@ def probability(value: Any) -> str:
     return NOTHING if _missing(value) else wording.probability(value)
 
 
-def share(value: Any) -> str:
-    return NOTHING if _missing(value) else f"{100 * float(value):.0f}"
-
-
 def whole(value: Any) -> str:
     return NOTHING if _missing(value) else f"{int(value):,}".replace(",", "\u202f")
 
@@ -163,12 +159,11 @@ def best(data: pd.DataFrame, directions: Mapping[str, str]) -> frozenset[tuple[i
 
     Parameters
     ----------
-    directions : column -> "larger", "smaller" or "zero", what is better
+    directions : column -> "larger" or "smaller", what is better
     """
     marks = set()
     for key, direction in directions.items():
         values = data[key].to_numpy(dtype="float64")
-        values = np.abs(values) if direction == "zero" else values
         if np.count_nonzero(~np.isnan(values)) < 2:
             continue
         top = np.nanmax(values) if direction == "larger" else np.nanmin(values)

@@ -21,6 +21,7 @@ from studyhub.stats.families import benjamini_hochberg, holm
 from studyhub.stats.signed_rank import Alternative
 from studyhub.stats.summary import check_one_period
 
+LARGEST = 1e100  # beyond this a score is as good as infinite
 DIGITS = 12  # significant digits of a score that are more than rounding
 
 
@@ -56,7 +57,7 @@ class Comparison:
     p_value : of the paired Wilcoxon signed-rank test; ``p_exact`` is False where it comes from the normal approximation
     p_holm : p adjusted by Holm, where the question is one of a declared family
     p_bh : p adjusted by Benjamini and Hochberg, where it is exploratory
-    family : questions with a p that were adjusted together
+    family : questions that were adjusted together
     """
 
     metric: str
@@ -107,7 +108,7 @@ def compare(scores: pd.DataFrame, questions: Sequence[Question]) -> list[Compari
     """
     found = [_answer(scores, question) for question in questions]
     adjusted = holm([one.p_value for one in found])
-    return [replace(one, p_holm=p, family=_tested(found)) for one, p in zip(found, adjusted, strict=True)]
+    return [replace(one, p_holm=p, family=len(found)) for one, p in zip(found, adjusted, strict=True)]
 
 
 def explore(scores: pd.DataFrame, questions: Sequence[Question]) -> list[Comparison]:
@@ -180,7 +181,8 @@ def _side(scores: pd.DataFrame, arm: str, question: Question) -> dict[str, float
     values = scores[question.metric].to_numpy(dtype=np.float64)[own]
     values = np.abs(values) if question.direction == "zero" else values
     basins, place = np.unique(scores["basin"].to_numpy(dtype=object)[own], return_inverse=True)
-    sums, infinite = np.bincount(place, weights=values), np.bincount(place, weights=np.isinf(values)) > 0
+    infinite = np.bincount(place, weights=np.abs(values) > LARGEST) > 0
+    sums = np.bincount(place, weights=np.where(np.abs(values) > LARGEST, 0.0, values))
     return dict(zip(basins, np.where(infinite, np.inf, sums / np.bincount(place)), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""p-values of several tests, adjusted for there being several. None, where a test had nothing to test, belongs to no family and stays None.
+"""p-values of several tests, adjusted for there being several. None, where a test had nothing to test, stays None.
 
 References
 ----------
@@ -16,12 +16,15 @@ PValues = Sequence[float | None]
 
 
 def holm(p_values: PValues) -> list[float | None]:
-    """Adjust so that the chance of any false claim in the family stays below the level."""
+    """Adjust so that the chance of any false claim in the family stays below the level.
+
+    A claim that could not be tested stays in the family: an arm that crashes makes no other claim easier.
+    """
 
     def step_down(p: NDArray[np.float64]) -> NDArray[np.float64]:
         order = np.argsort(p)
         adjusted = np.empty_like(p)
-        adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)))
+        adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * (len(p_values) - np.arange(p.size))))
         return adjusted
 
     return _adjusted(p_values, step_down)

@@ -18,6 +18,12 @@ def per_basin(scores: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     return _means(scores, ["arm", "basin"], metrics)
 
 
+def judged(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return scores as comparisons see them: absolute values of the metrics of which those nearer to zero are better."""
+    near = [name for name, metric in METRICS.items() if metric.direction == "zero"]
+    return scores.assign(**{name: scores[name].abs() for name in near})
+
+
 def medians(scores: pd.DataFrame) -> pd.DataFrame:
     """Median of each metric over basins, per arm and period; seeds and folds are averaged within a basin first.
 

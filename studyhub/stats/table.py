@@ -185,7 +185,7 @@ def _numbers(path: Path, metric: str, values: Column, keys: dict[str, Column]) -
     found = np.empty(len(text))
     for row, cell in enumerate(text):
         try:
-            found[row] = np.nan if cell.lower() in MISSING else float(cell)
+            found[row] = np.nan if cell.lower() in MISSING else float(cell.replace("_", "?"))  # Python alone reads 1_0 as ten
         except ValueError:
             where = f"basin {keys['basin'][row]}, arm {keys['arm'][row]}"
             raise DataError(f"{path}: {metric} must be a number, got {shown(cell)} ({where})") from None

@@ -67,7 +67,7 @@ def details(comparison: Comparison, label: str, unit: str) -> list[tuple[str, st
         lines += [
             (f"median {of}", f"{_with_unit(better, unit)} ({c.better}), {_with_unit(than, unit)} ({c.than})"),
             ("median difference", f"{_with_unit(median, _of_difference(unit))} ({_minus(c)}, basin by basin)"),
-            ("Hodges-Lehmann shift", f"{_with_unit(estimate, _of_difference(unit))}, two-sided {_interval(low, high)}"),
+            ("Hodges-Lehmann shift", f"{_with_unit(estimate, _of_difference(unit))}, {_interval(low, high)}"),
             ("won, tied, lost", f"{c.wins}, {c.ties}, {c.losses} basins ({c.better} {_BETTER[c.direction]} in {_percent(c)})"),
             ("rank-biserial", "not defined" if c.rank_biserial is None else f"{c.rank_biserial:.2f} ({scale})"),
             ("p", probability(c.p_value)),
@@ -150,7 +150,7 @@ def _difference(c: Comparison, unit: str) -> str:
 
 
 def _interval(low: str, high: str) -> str:
-    return "too few basins for a 95 % interval" if low == "-" else f"95 % interval {low} to {high}"
+    return "too few basins for a 95 % interval" if low == "-" else f"two-sided 95 % interval {low} to {high}"
 
 
 def _minus(c: Comparison) -> str:
@@ -187,7 +187,7 @@ def _sides(c: Comparison) -> str:
 
 def _hopeless(c: Comparison) -> bool:
     """Whether no result of so few basins could come below ALPHA."""
-    return 0.5**c.n * (2 if c.alternative == "two-sided" else 1) >= ALPHA
+    return 0.5**c.n * (2 if c.alternative == "two-sided" else 1) * max(c.family, 1) >= ALPHA
 
 
 def _with_unit(number: str, unit: str) -> str:

@@ -4,20 +4,23 @@
 
     studies/<name>/spec.yaml, cells.json
     studies/<name>/data.json            what is known of the data: source, content hash, facts of each basin
+    studies/<name>/claims.json          each claim as it was first declared: when, and whether its arms had results by then
     store/trials/<id>/lease-001.json    who runs attempt 1; its modification time is the heartbeat
     store/trials/<id>/attempt-001/      the attempt's files; failure.json or stopped.json where it ended without a result
     store/trials/<id>/result.json       written last: that it exists is being finished
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from studyhub.errors import StoreError
 from studyhub.study.cells import Cell
-from studyhub.study.files import check_writable, make_folder, read_json, write_texts
+from studyhub.study.files import check_writable, make_folder, read_json, write_json, write_texts
 from studyhub.study.leases import ENDS, FAILURE, RESULT, STOPPED, Lease, attempt_name, is_live, latest, take
 from studyhub.study.names import TRIAL, check_study
 from studyhub.study.wording import listed
@@ -153,3 +156,35 @@ class Store:
     def studies(self) -> tuple[str, ...]:
         """Names of all studies, sorted."""
         return tuple(sorted(path.parent.name for path in (self.home / "studies").glob("*/cells.json")))
+
+    def declare(self, name: str, claims: Iterable[str]) -> None:
+        """Keep of each claim whether it came before the results: a study's file can be changed at any time.
+
+        A claim is ``better > than: metric``. What is kept of it at first is never changed, even where the study drops the claim and takes
+        it up again.
+        """
+        known = self.declared(name)
+        scored = {cell.arm for cell in self.read_study(name).cells if self.state(cell.trial) == "finished"}
+        new = {claim: {"first": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "after_results": _arms(claim) <= scored} for claim in claims}
+        write_json(self.study_folder(name) / "claims.json", new | known)
+
+    def declared(self, name: str) -> dict[str, Any]:
+        """What is kept of each claim: ``first`` and ``after_results``."""
+        try:
+            return read_json(self.study_folder(name) / "claims.json") or {}
+        except ValueError:
+            return {}
+
+
+def settings_hash(spec_text: str) -> str:
+    """Hash of a study's resolved settings, 16 hex digits; the remarks on where it was read from are no part of it."""
+    lines = [line for line in spec_text.splitlines() if not line.startswith("#")]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def claim_text(better: str, than: str, metric: str) -> str:
+    return f"{better} > {than}: {metric}"
+
+
+def _arms(claim: str) -> set[str]:
+    return set(claim.rpartition(":")[0].split(" > "))

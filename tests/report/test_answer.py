@@ -49,7 +49,7 @@ def test_one_arm(toy):
 
 def test_only_one_arm_has_scores(toy):
     found = answered(toy.write().end(lambda cell: "finished" if cell.arm == "implicit" else "failed"))
-    assert found.lead.startswith("only `implicit` has scores, so nothing can be compared.")
+    assert found.lead.startswith("Only `implicit` has scores, so nothing can be compared.")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from studyhub.catalog import METRICS
-from studyhub.report import contents
+from studyhub.report import claims, contents
 from studyhub.report.collect import collect
 from studyhub.stats.compare import Question, compare, explore
 
@@ -34,6 +34,8 @@ def test_arms_with_other_basins_are_also_compared_on_those_that_all_have(toy):
     toy.write(seeds=(1,)).end(lambda cell: "finished" if cell.arm == "sequential" else "pending")
     toy.end(lambda cell: "finished" if cell.arm == "implicit" else "pending", missing=("000", "001"))
     every, common = contents.scores(collect(toy.store, "toy"))
+    assert every.best == frozenset() and {row for row, _ in common.best} == {1}
+    assert every.data["trials"].tolist() == ["1 of 1", "1 of 1"]
     assert every.data["basins"].tolist() == [12, 10] and common.data["basins"].tolist() == [10, 10]
     assert common.data["kge"][0] > every.data["kge"][0] and common.data["kge"][1] == every.data["kge"][1]
 
@@ -51,7 +53,7 @@ def test_cost_adds_up_trials_and_says_units(toy):
         "parameters": "1\u202f234",
         "iterations": "2.00",
         "unconverged": "6",
-        "cut_days": "8",
+        "cut_days": "4.0",
         "below_zero": "5.0",
         "device": "cpu",
     }
@@ -61,16 +63,27 @@ def test_cost_adds_up_trials_and_says_units(toy):
 def test_claims_and_explorations_never_share_a_column_of_p(toy):
     results = collect(toy.write().end().store, "toy")
     question = Question("implicit", "sequential", "low_rmse", "smaller")
-    claims = contents.claims(compare(results.scores, [question]))
-    assert [column.key for column in claims.columns][-1] == "p_holm"
-    assert claims.data["p_holm"][0] < 0.01 and claims.data["share_won"][0] == 1 and claims.data["n"][0] == 12
-    others = contents.exploratory(explore(results.scores, [question]))
-    assert [column.key for column in others.columns][-1] == "p_bh" and others.data["p_bh"][0] < 0.01
+    confirmed = claims.claims(results, compare(results.scores, [question]))
+    assert {"p_holm"} == {column.key for column in confirmed.shown if column.key.startswith("p_")}
+    assert confirmed.data["p_holm"][0] < 0.01 and confirmed.data["share_won"][0] == 100 and confirmed.data["n"][0] == 12
+    assert "share_won [%]" in confirmed.csv() and "−" in confirmed.rows()[0][7] and "-" in confirmed.csv()
+    others = claims.exploratory(explore(results.scores, [question]))
+    assert {"p_bh"} == {column.key for column in others.shown if column.key.startswith("p_")} and others.data["p_bh"][0] < 0.01
+
+
+def test_a_claim_says_in_what_its_arms_differ_and_whether_it_came_after_results(toy):
+    toy.write().store.declare("toy", ["implicit > sequential: kge"])
+    toy.end().store.declare("toy", ["implicit > sequential: kge", "implicit > sequential: nse"])
+    results = collect(toy.store, "toy")
+    asked = [Question("implicit", "sequential", metric, "larger") for metric in ("kge", "nse", "kge_2012")]
+    table = claims.claims(results, compare(results.scores, asked))
+    assert table.data["declared"].tolist() == ["before results", "after results", "–"]
+    assert set(table.data["differ"]) == {"hidden_size"}
 
 
 def test_dropped_basins_are_counted_by_reason(toy):
     results = collect(toy.write().end(missing=("003", "004")).store, "toy")
-    table = contents.dropped(compare(results.scores, [Question("implicit", "sequential", "kge", "larger")]))
+    table = claims.dropped(compare(results.scores, [Question("implicit", "sequential", "kge", "larger")]))
     assert table.data["basins"].sum() == 2 and "not defined" in table.data["reason"][0]
 
 
@@ -92,8 +105,8 @@ def test_provenance_of_every_trial(toy):
     results = collect(toy.write().end(lambda cell: "pending" if cell.arm == "implicit" else "finished").store, "toy")
     rows = contents.trials(results).rows()
     assert len(rows) == 4 and rows[0][4] == toy.cells[0].trial
-    assert rows[0][5:] == ["0123456789+", "cpu", "float32", "cpu kernel", "here", "cafe"]
-    assert rows[2][5:] == ["–"] * 6
+    assert rows[0][5:] == ["0123456789+", "cpu", "float32", "cpu kernel", "here", "cafe", "–"]
+    assert rows[2][5:] == ["–"] * 7
     assert ["torch", "2.13.0", "2"] in contents.versions(results).rows()
 
 

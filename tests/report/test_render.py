@@ -38,11 +38,38 @@ def test_the_page_opens_with_question_and_answer_and_needs_nothing_else(toy, tmp
 
 def test_a_later_report_leaves_nothing_of_an_earlier_one(toy, tmp_path):
     page = report(toy.write().end().store, "toy", tmp_path / "out")
-    (page.parent / "figures" / "notes.txt").write_text("mine")
-    (page.parent / "figures" / "ecdf_old.svg").write_text("<svg/>")
+    (page.parent / "figures" / "mine.svg").write_text("<svg/>")
+    toy.write(claims=())
     report(toy.store, "toy", tmp_path / "out")
     names = {path.name for path in (page.parent / "figures").iterdir()}
-    assert "ecdf_old.svg" not in names and "notes.txt" in names
+    assert "mine.svg" in names and "ecdf_kge.svg" in names
+    assert not (page.parent / "tables" / "claims.csv").exists() and (page.parent / "tables" / "medians.csv").exists()
+
+
+def test_files_that_are_not_of_a_report_are_never_replaced(toy, tmp_path):
+    (tmp_path / "paper" / "figures").mkdir(parents=True)
+    mine = tmp_path / "paper" / "figures" / "ecdf_kge.svg"
+    mine.write_text("mine")
+    with pytest.raises(StoreError, match=r"not of a report \(figures/ecdf_kge.svg\); name another folder with --out"):
+        report(toy.write().end().store, "toy", tmp_path / "paper")
+    assert mine.read_text() == "mine" and not (tmp_path / "paper" / "index.html").exists()
+
+
+def test_biases_of_opposite_sign_do_not_cancel_anywhere(toy, tmp_path):
+    toy.write(claims=(("sequential", "implicit", "flv"),)).end()
+    for cell in toy.cells:
+        path = toy.store.latest_attempt(cell.trial) / "scores.parquet"
+        bias = 10.0 if cell.arm == "sequential" else 20.0 * (-1) ** cell.seed
+        pd.read_parquet(path).assign(flv=bias).to_parquet(path)
+    page = text(report(toy.store, "toy", tmp_path / "out"))
+    assert "the FLV of sequential is nearer to zero than that of implicit" in page
+    assert "sequential is better (12); red: implicit is better (0)" in page
+
+
+def test_lost_trials_are_told_beside_the_answer(toy, tmp_path):
+    toy.write(seeds=(1, 2, 3)).end(lambda cell: "diverged" if cell.arm == "implicit" and cell.seed > 1 else "finished")
+    page = text(report(toy.store, "toy", tmp_path / "out"))
+    assert "Mind that this judges implicit by 1 of its 3 trials (2 diverged)." in page
 
 
 @pytest.mark.parametrize("state", ["diverged", "failed", "pending", "running"])
@@ -66,7 +93,7 @@ def test_no_common_basins(toy, tmp_path):
     toy.end(lambda cell: "finished" if cell.arm == "sequential" else "pending")
     page = text(report(toy.store, "toy", tmp_path / "out"))
     assert "no basin has a defined KGE of both implicit and sequential" in page
-    assert "5 are on no map" in page
+    assert "5 are on no map" in page and "medians_common" not in page
 
 
 def test_without_coordinates_there_is_no_map_and_no_climate(toy, tmp_path):

@@ -14,8 +14,12 @@ def test_holm_by_hand():
     assert holm([0.9, 0.6, 0.8]) == [1.0, 1.0, 1.0]
 
 
-def test_what_has_no_p_is_no_part_of_the_family():
-    assert holm([None, 0.02, None, 0.04]) == [None, 0.04, None, 0.04]
+def test_a_claim_that_could_not_be_tested_makes_no_other_easier():
+    assert holm([None, 0.02, None, 0.03]) == pytest.approx([None, 0.08, None, 0.09])
+    assert holm([0.02, 0.03, 1.0, 1.0])[:2] == pytest.approx([0.08, 0.09])
+
+
+def test_what_has_no_p_stays_without():
     assert benjamini_hochberg([0.02, None]) == [0.02, None]
     assert holm([]) == benjamini_hochberg([]) == []
     assert holm([None]) == benjamini_hochberg([None]) == [None]
@@ -26,7 +30,7 @@ def test_holm_keeps_the_order_and_stays_between_p_and_bonferroni(p):
     adjusted = holm(p)
     pairs = sorted((a, b) for a, b in zip(p, adjusted, strict=True) if a is not None)
     assert [b for _, b in pairs] == sorted(b for _, b in pairs)
-    assert all(a <= b <= min(1.0, a * len(pairs)) for a, b in pairs)
+    assert all(a <= b <= min(1.0, a * len(p)) for a, b in pairs)
     assert [a is None for a in p] == [b is None for b in adjusted]
 
 

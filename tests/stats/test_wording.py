@@ -47,7 +47,7 @@ def said(comparison: Comparison, **changes) -> str:
 def test_what_is_shown():
     assert verdict(SHOWN) == "shown"
     assert said(SHOWN) == (
-        "implicit has a higher KGE than sequential: by 0.008 (95 % interval 0.004 to 0.012; Hodges-Lehmann), better in 82 % of 40 basins, "
+        "implicit has a higher KGE than sequential: by 0.008 (two-sided 95 % interval 0.004 to 0.012; Hodges-Lehmann), better in 82 % of 40 basins, "
         "p = 0.0004 (one-sided Wilcoxon signed-rank test, Holm-adjusted over 2 claims)."
     )
     assert "Holm" not in said(SHOWN, family=1)
@@ -56,7 +56,7 @@ def test_what_is_shown():
 def test_what_is_not_shown():
     assert verdict(OPEN) == "not shown"
     assert said(OPEN) == (
-        "not shown: that implicit has a higher KGE than sequential. Difference (implicit - sequential) 0.0021 (95 % interval -0.0030 to "
+        "not shown: that implicit has a higher KGE than sequential. Difference (implicit - sequential) 0.0021 (two-sided 95 % interval -0.0030 to "
         "0.0060; Hodges-Lehmann), better in 55 % of 40 basins, p = 0.40 "
         "(one-sided Wilcoxon signed-rank test, Holm-adjusted over 2 claims)."
     )
@@ -67,27 +67,27 @@ def test_data_that_point_the_other_way():
     assert verdict(AGAINST) == "the other way"
     assert said(AGAINST).startswith(
         "not shown: that implicit has a higher KGE than sequential. The data point the other way: it is lower by 0.008 "
-        "(95 % interval 0.004 to 0.012; Hodges-Lehmann), better in 18 % of 40 basins, p = 1.00 ("
+        "(two-sided 95 % interval 0.004 to 0.012; Hodges-Lehmann), better in 18 % of 40 basins, p = 1.00 ("
     )
     for other in (replace(SHOWN, alternative="less", p_holm=1.0), replace(SHOWN, direction="smaller", p_holm=1.0)):
         assert verdict(other) == "the other way"
-        assert "it is higher by 0.008 (95 % interval 0.004 to 0.012;" in said(other)
+        assert "it is higher by 0.008 (two-sided 95 % interval 0.004 to 0.012;" in said(other)
     assert verdict(replace(AGAINST, alternative="two-sided")) == "not shown"
 
 
 @pytest.mark.parametrize(
     ("changes", "begin"),
     [
-        ({"direction": "smaller"}, "implicit has a lower low-flow RMSE than sequential: by 0.008 mm/d (95 % interval 0.004 to 0.012;"),
+        ({"direction": "smaller"}, "implicit has a lower low-flow RMSE than sequential: by 0.008 mm/d (two-sided 95 % interval 0.004 to 0.012;"),
         (
             {"direction": "zero"},
-            "the low-flow RMSE of implicit is nearer to zero than that of sequential: by 0.008 mm/d (95 % interval 0.004 to",
+            "the low-flow RMSE of implicit is nearer to zero than that of sequential: by 0.008 mm/d (two-sided 95 % interval 0.004 to",
         ),
         ({"direction": "smaller", "alternative": "two-sided", "rank_biserial": 0.6}, "implicit has a lower low-flow RMSE than"),
         ({"direction": "larger", "alternative": "two-sided", "rank_biserial": -0.6}, "implicit has a lower low-flow RMSE than"),
         (
             {"direction": "larger", "alternative": "less"},
-            "implicit has a lower low-flow RMSE than sequential: by 0.008 mm/d (95 % interval 0.004",
+            "implicit has a lower low-flow RMSE than sequential: by 0.008 mm/d (two-sided 95 % interval 0.004",
         ),
         ({"direction": "zero", "alternative": "two-sided", "rank_biserial": 0.6}, "the low-flow RMSE of implicit is nearer to zero"),
     ],
@@ -100,7 +100,7 @@ def test_smaller_and_nearer_to_zero_are_better_too(changes, begin):
 
 def test_differences_of_percentages_are_points():
     found = sentence(replace(AGAINST, direction="zero", p_holm=0.001, hodges_lehmann=-12.34, ci_low=-20.0, ci_high=-4.0), "FLV", "%")
-    assert "by 12.3 percentage points (95 % interval 4.0 to 20.0;" in found
+    assert "by 12.3 percentage points (two-sided 95 % interval 4.0 to 20.0;" in found
 
 
 def test_nothing_to_compare():
