@@ -54,7 +54,7 @@ def launch(
     data: Data = None,
     home: Home = Path(),
 ) -> None:
-    """Run the trials of a study that are not finished yet, then print its scores."""
+    """Run the trials of a study that are not finished yet, then write its scores and report."""
     if dry_run:
         return plan(study, changes, name, data, home)
     from studyhub.launch import launch as run
@@ -156,6 +156,48 @@ def compare(
     print(sentence(found, label, unit), end="\n\n")
     first, *others = details(found, label, unit)
     _print_columns(first, others)
+
+
+@app.command()
+def mirror(study: Stored, home: Home = Path(), as_json: AsJson = False) -> None:
+    """Bring MLflow up to date with a study, or make its runs anew where there are none."""
+    from studyhub.runner.mirroring import Writer
+    from studyhub.study.store import Store
+
+    home, name = _located(study, home)
+    store = Store(home)
+    store.read_study(name)
+    writer = Writer(store, name)
+    if not writer.take():
+        print(f"another process is bringing MLflow up to date with {name} just now, such as a launch: left to it", file=sys.stderr)
+        return
+    try:
+        counts = asdict(writer.sync(mark=True))
+    finally:
+        writer.give_back()
+    if as_json:
+        _print_json({"study": name, "mlflow": str(writer.tracking), **counts})
+    else:
+        print(f"{name}: {', '.join(f'{count} {what}' for what, count in counts.items())} runs in {writer.tracking}")
+
+
+@app.command()
+def ui(
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="name of a study; all where none is given")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="port of this machine to serve the pages on")] = 5000,
+    home: Home = Path(),
+) -> None:
+    """Show studies in MLflow's web pages, on this machine, until Ctrl-C."""
+    from functools import partial
+
+    from studyhub.runner.browse import browse
+    from studyhub.study.store import Store
+
+    names = []
+    if study is not None:
+        home, name = _located(study, home)
+        names.append(name)
+    browse(Store(home), names, port, say=partial(print, file=sys.stderr, flush=True), show=partial(print, flush=True))
 
 
 @ingest_app.command("camels-us")

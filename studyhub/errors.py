@@ -39,4 +39,4 @@ class ResourceError(StudyhubError):
 
 
 class TrackingError(StudyhubError):
-    """MLflow cannot be reached, or refuses what it is asked."""
+    """MLflow cannot be reached, refuses what it is asked, or cannot show its pages."""

@@ -6,6 +6,7 @@
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from rich.console import Console
 
 from studyhub.data.manifest import Manifest
 from studyhub.data.synthetic_settings import SyntheticSettings
+from studyhub.errors import StudyhubError
 from studyhub.runner.progress import Progress, Row, duration
 from studyhub.study.external import ExternalArm
 from studyhub.study.plan import DataFacts, Facts, Plan, describe, plan
 from studyhub.study.settings import External, Trial
 from studyhub.study.spec import ShardFolder, StudySpec, Synthetic, read
-from studyhub.study.store import Store
+from studyhub.study.store import Store, claim_text
 
 if TYPE_CHECKING:
     from studyhub.data.shards import Shards
@@ -83,10 +85,14 @@ def launch(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | 
     _greet(prepared, (*missing, *unscored), notes)
     if unscored:  # before anything is trained: a table that cannot be used is known at once
         _score(prepared, unscored, notes)
-    stopped = _run(prepared, missing, notes) if missing else False
-    if not missing:
+    if missing:
+        stopped = _run(prepared, missing, notes)
+        code = _conclude(prepared, notes, time.monotonic() - begun)
+    else:
+        stopped = False
         _write_study(prepared)
-    code = _conclude(prepared, notes, time.monotonic() - begun)
+        with _mirroring(prepared, notes):
+            code = _conclude(prepared, notes, time.monotonic() - begun)
     if stopped and prepared.missing():
         notes.print("stopped; the same command goes on where this one ended")
         return STOPPED
@@ -108,6 +114,7 @@ def _score(prepared: Prepared, unscored: dict[str, External], notes: Console) ->
     from studyhub.runner import external
 
     shards = _shards(prepared, notes)
+    _write_study(prepared)
     for cell in prepared.plan.cells:
         arm = prepared.spec.arm(cell.arm)
         if cell.trial in unscored and isinstance(arm, ExternalArm):
@@ -127,8 +134,15 @@ def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
         each = workers.share(resources.cpus, resources.gpus, len(missing), nodes)
         check(_shards(prepared, notes), missing.values())
         _write_study(prepared)
-        with Progress(_rows(prepared, missing), notes) as progress:
+        with Progress(_rows(prepared, missing), notes) as progress, _mirroring(prepared, notes):
             return workers.run(missing, home=prepared.store.home, shards=prepared.shards, each=each, progress=progress)
+
+
+def _mirroring(prepared: Prepared, notes: Console) -> AbstractContextManager[None]:
+    """Keep MLflow up to date meanwhile."""
+    from studyhub.runner.mirroring import mirroring
+
+    return mirroring(prepared.store, prepared.spec.name, lambda told: notes.print(told, markup=False, highlight=False, soft_wrap=True))
 
 
 def _shards(prepared: Prepared, notes: Console) -> "Shards":
@@ -146,7 +160,9 @@ def _shards(prepared: Prepared, notes: Console) -> "Shards":
 
 
 def _write_study(prepared: Prepared) -> None:
-    prepared.store.write_study(prepared.spec.name, prepared.spec.text(), prepared.plan.cells, _data(prepared))
+    store, spec = prepared.store, prepared.spec
+    store.write_study(spec.name, spec.text(), prepared.plan.cells, _data(prepared))
+    store.declare(spec.name, [claim_text(claim.better, claim.than, claim.metric) for claim in spec.compare])
 
 
 def _data(prepared: Prepared) -> dict[str, Any] | None:
@@ -166,19 +182,30 @@ def _rows(prepared: Prepared, missing: Iterable[str]) -> list[Row]:
 
 
 def _conclude(prepared: Prepared, notes: Console, seconds: float) -> int:
-    """Write and print the scores; 0 where every cell ended as its arm may, else 1."""
-    from studyhub.runner.results import SCORES, collect, states, table
+    """Write scores and report and print what they say; 0 where every cell ended as its arm may, else 1."""
+    from studyhub.report.collect import collect, write_scores
+    from studyhub.report.render import compose, write
+    from studyhub.report.terminal import table
 
-    store, name, cells = prepared.store, prepared.spec.name, prepared.plan.cells
-    scores = collect(store, name)
+    store, name = prepared.store, prepared.spec.name
+    results = collect(store, name)
     out = Console()
     if not out.is_terminal:
         out = Console(width=FILE_WIDTH)
     out.print()
-    out.print(table(scores, states(store, cells), out.width))
-    out.print(f"\nscores  {store.study_folder(name) / SCORES}", markup=False, highlight=False, soft_wrap=True)
+    out.print(table(results, out.width))
+    written = {"scores": write_scores(results, store.study_folder(name))}
+    page = compose(results)
+    out.print(f"\n{page.answer.lead}\n", markup=False, highlight=False)
+    try:
+        written["report"] = write(page, store.home / "reports" / name)
+    except StudyhubError as error:  # the results are safe, and a report can be made at any time
+        notes.print(f"{error}; then `studyhub report {name}`", markup=False, highlight=False, soft_wrap=True)
+    for what, path in written.items():
+        out.print(f"{what}  {path}", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"browse  studyhub ui {store.study_folder(name)}", markup=False, highlight=False, soft_wrap=True)
     notes.print(f"took {duration(seconds)}", highlight=False)
-    return int(any(unexpected(prepared.spec, cell.arm, store.state(cell.trial)) for cell in cells))
+    return int(any(unexpected(prepared.spec, run.cell.arm, run.state) for run in results.runs))
 
 
 def unexpected(spec: StudySpec, arm: str, state: str) -> bool:

@@ -12,7 +12,7 @@ from studyhub.report.answer import Answer
 from studyhub.report.figures import Figure
 from studyhub.report.tables import Table
 
-LONG = 60  # characters from which a cell may break into lines
+LONG = 18  # characters from which a cell may break into lines
 
 
 @dataclass(frozen=True)
