@@ -64,7 +64,7 @@ def write(page: Page, out: Path) -> Path:
     earlier = _earlier(out)
     taken = [name for name in texts if name not in earlier and (out / name).exists()]
     if taken:
-        raise StoreError(f"{out}: holds files that are not of a report ({listed(taken)}); name another folder with --out")
+        raise StoreError(f"{out}: holds files that are not of a report ({listed(taken, most=3)}); name another folder with --out")
     for folder in ("tables", "figures"):
         make_folder(out / folder)
     texts[FILES] = json.dumps({"study": page.study, "files": list(texts)}, indent=1) + "\n"

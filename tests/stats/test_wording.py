@@ -47,7 +47,8 @@ def said(comparison: Comparison, **changes) -> str:
 def test_what_is_shown():
     assert verdict(SHOWN) == "shown"
     assert said(SHOWN) == (
-        "implicit has a higher KGE than sequential: by 0.008 (two-sided 95 % interval 0.004 to 0.012; Hodges-Lehmann), better in 82 % of 40 basins, "
+        "implicit has a higher KGE than sequential: by 0.008 (two-sided 95 % interval 0.004 to 0.012; Hodges-Lehmann), "
+        "better in 82 % of 40 basins, "
         "p = 0.0004 (one-sided Wilcoxon signed-rank test, Holm-adjusted over 2 claims)."
     )
     assert "Holm" not in said(SHOWN, family=1)
@@ -56,7 +57,8 @@ def test_what_is_shown():
 def test_what_is_not_shown():
     assert verdict(OPEN) == "not shown"
     assert said(OPEN) == (
-        "not shown: that implicit has a higher KGE than sequential. Difference (implicit - sequential) 0.0021 (two-sided 95 % interval -0.0030 to "
+        "not shown: that implicit has a higher KGE than sequential. Difference (implicit - sequential) 0.0021 "
+        "(two-sided 95 % interval -0.0030 to "
         "0.0060; Hodges-Lehmann), better in 55 % of 40 basins, p = 0.40 "
         "(one-sided Wilcoxon signed-rank test, Holm-adjusted over 2 claims)."
     )
@@ -78,7 +80,10 @@ def test_data_that_point_the_other_way():
 @pytest.mark.parametrize(
     ("changes", "begin"),
     [
-        ({"direction": "smaller"}, "implicit has a lower low-flow RMSE than sequential: by 0.008 mm/d (two-sided 95 % interval 0.004 to 0.012;"),
+        (
+            {"direction": "smaller"},
+            "implicit has a lower low-flow RMSE than sequential: by 0.008 mm/d (two-sided 95 % interval 0.004 to 0.012;",
+        ),
         (
             {"direction": "zero"},
             "the low-flow RMSE of implicit is nearer to zero than that of sequential: by 0.008 mm/d (two-sided 95 % interval 0.004 to",
