@@ -195,9 +195,9 @@ def _conclude(prepared: Prepared, notes: Console, seconds: float) -> int:
     out.print()
     out.print(table(results, out.width))
     written = {"scores": write_scores(results, store.study_folder(name))}
-    page = compose(results)
-    out.print(f"\n{page.answer.lead}\n", markup=False, highlight=False)
     try:
+        page = compose(results)
+        out.print(f"\n{page.answer.lead}\n", markup=False, highlight=False)
         written["report"] = write(page, store.home / "reports" / name)
     except StudyhubError as error:  # the results are safe, and a report can be made at any time
         notes.print(f"{error}; then `studyhub report {name}`", markup=False, highlight=False, soft_wrap=True)

@@ -35,6 +35,14 @@ def runs(home: Path, view: int = ViewType.ACTIVE_ONLY) -> list[tuple[str, str]]:
     return sorted((run.info.run_name, run.info.status) for run in found)
 
 
+def epochs(home: Path) -> int:
+    """Epochs of the trial that runs, as MLflow has them."""
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("two").experiment_id
+    (run,) = client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'")
+    return len(client.get_metric_history(run.info.run_id, "loss"))
+
+
 def wait_for(true, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not true():
@@ -49,6 +57,8 @@ def test_runs_are_there_while_a_study_runs_and_in_the_end(home, quick):
         lease = home.begin(second)
         wait_for(lambda: MlflowClient(f"sqlite:///{home.folder / 'mlflow.db'}").get_experiment_by_name("two"), 20)
         wait_for(lambda: ("small, seed 2", "RUNNING") in runs(home.folder), 20)
+        home.epoch(lease, 1)
+        wait_for(lambda: epochs(home.folder) == 1, 20)
         home.finish(lease)
     assert runs(home.folder) == [("small, seed 1", "FINISHED"), ("small, seed 2", "FINISHED")]
     assert said == []
