@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def test_pages_are_served_until_ctrl_c_and_a_server_that_runs_gets_links_only(ho
     home.run(home.make()[0])
     port = free_port()
     command = [sys.executable, "-m", "studyhub.cli", "ui", str(home.folder / "studies" / "two"), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0) as ui:
+    # A suite that runs in the background is told to ignore Ctrl-C, and hands that on.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, preexec_fn=heard) as ui:
         try:
             lines = [ui.stdout.readline() for _ in range(4)]
             assert lines[0] == "two\n"
@@ -84,7 +87,10 @@ def test_pages_are_served_until_ctrl_c_and_a_server_that_runs_gets_links_only(ho
             assert len(client.search_runs([found.experiment_id])) == 1
         finally:
             os.kill(ui.pid, signal.SIGINT)
-        assert ui.wait(20) == 0
+        try:
+            assert ui.wait(20) == 0
+        finally:
+            ui.kill()
         assert ui.stderr.read().splitlines()[-1] == "Ctrl-C ends it"
     assert not answers(port)
 
