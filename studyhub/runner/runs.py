@@ -16,7 +16,7 @@ from studyhub.study.leases import ENDS, FAILURE, RESULT, STOPPED, attempt_name, 
 from studyhub.study.plan import level_texts
 from studyhub.study.spec import StudySpec, read
 from studyhub.study.status import in_words
-from studyhub.study.store import Store, StoredStudy
+from studyhub.study.store import Store, StoredStudy, settings_hash
 
 SCORES, TEST = "scores.parquet", "test"
 MEANINGLESS = "-"
@@ -105,7 +105,7 @@ class StudyRuns:
         self._params, self._colours = _params(spec), {arm.name: colour(place) for place, arm in enumerate(spec.arms)}
         # Another launch may be writing: a cell whose arm the study does not know yet comes with the next look.
         self.cells = {cell.trial: cell for cell in study.cells if cell.arm in self._params}
-        self._tags = {**self.tags, "study": self.name, "spec_hash": spec_hash(study), "data_source": _source(spec, study)}
+        self._tags = {**self.tags, "study": self.name, "spec_hash": settings_hash(study.spec_text), "data_source": _source(spec, study)}
         self._tags |= {"manifest_hash": str(study.data["hash"])} if "hash" in study.data else {}
         return changed
 
@@ -194,12 +194,6 @@ class StudyRuns:
             del self._epochs[key]
 
 
-def spec_hash(study: StoredStudy) -> str:
-    """Hash of a study's resolved settings, 16 hex digits; the remarks on where it was read from are no part of it."""
-    lines = [line for line in study.spec_text.splitlines() if not line.startswith("#")]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
 def same(a: float | None, b: float | None) -> bool:
     """Tell whether two losses are one, given that a tracker may have rounded the last digit of one of them."""
     return a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-12))
@@ -285,5 +279,5 @@ def _milliseconds(path: Path) -> int | None:
 
 def digest(study: StoredStudy, looks: Mapping[str, tuple[str, int]]) -> str:
     """Hash of all that decides which runs a study has, and whether they have ended."""
-    content = [spec_hash(study), [[cell.arm, cell.fold, cell.seed, cell.trial] for cell in study.cells], dict(looks)]
+    content = [settings_hash(study.spec_text), [[cell.arm, cell.fold, cell.seed, cell.trial] for cell in study.cells], dict(looks)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
