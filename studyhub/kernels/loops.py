@@ -1,23 +1,311 @@
-"""The loops over days that surround the printed functions: source text, one unit (basin x component) after the other.
+"""The loops over days that surround the printed functions, as source text in the kernels' language: one unit (basin x component) each.
 
-Names: ``s`` stores, ``o`` stores at the begin of a step, ``x`` forcing, ``p`` parameters, ``q`` outputs, ``l`` multipliers (adjoint), ``g``
-gradients of outputs. Arrays: X [day, basin, forcing], TH [unit, parameter] static values, TD [day, unit, dynamic] daily values of the
-parameters that ``place`` [parameter] sends there (-1: static), S [day + 1, unit, store] stores at the begin of each day, O [output, day,
-unit]. ``slot`` [output] says where an output is written (-1: nowhere).
+In the text a line that begins with ``@S`` stands for one line per store, ``@X`` per forcing variable, ``@P`` per parameter and ``@Q`` per
+output, with the number in place of ``#``; ``{s}`` is the list s0, s1, ... of all stores, likewise ``{o}`` stores at the begin of a step,
+``{x}`` forcing, ``{p}`` parameters, ``{q}`` outputs, ``{l}`` multipliers (adjoint) and ``{g}`` gradients of outputs.
+
+Arrays are flat. X [day, basin, forcing], ``places`` [unit] says where in a day a unit's basin begins. P: per parameter [unit], or [day,
+unit] where it varies from day to day; K [parameter] is what a day's stride is then, else 0. S0, last [store, unit]; S [day + 1, store,
+unit] stores at the begin of each day; O [output, day, unit], ``slot`` [output] says where an output is written (-1: nowhere). ``record``
+[field, unit] is how it went. GO, GL, GP, GS0: gradients of O, last, P, S0. On the CPU units go by blocks, one vector wide; the last block
+overlaps the one before it where the width does not divide their number, and writes the same values again. ``inner`` [step, store, block,
+lane] is room for the steps within a day, ``cut`` [day, block] marks the days that some unit of a block needed more steps for.
 """
 
+import re
 from dataclasses import dataclass
 
-from studyhub.solvers.scheme import BELOW, LIMIT
+from studyhub.kernels.lanes import width
+from studyhub.solvers.scheme import BELOW, LIMIT, RECORD, TOLERANCE
 
-HEADER = "import math\nimport numpy as np\nfrom numba import njit, prange\n\n\nR = np.{real}\n\n\n"
-# Not "fast": it would let the compiler assume that no NaN occurs, and divergence could no longer be seen.
-FLAGS = "fastmath={'contract', 'arcp', 'nsz', 'reassoc'}, error_model='numpy', cache=True"
-INLINE = f"@njit({FLAGS})"
-LOOP = f"@njit({FLAGS}, parallel=True, nogil=True)"  # without the interpreter's lock: a trial's heartbeat goes on beside a long march
-NEWTON = 30  # iterations before a day is cut
-DAMPING = 6  # halvings of one Newton step
+NEWTON = 30  # corrections before a day is cut
+SMALLEST = 2.0**-6  # share of a Newton correction that is taken whatever comes of it
 CUTS = 64  # most steps that a stalled step is cut into
+# Not "fast": it would let the compiler assume that no NaN occurs, and divergence could no longer be seen.
+FLAGS = "fastmath={'contract', 'nsz'}, error_model='numpy'"
+INLINE = "@inline"
+
+HEADERS = {
+    "cpu": f"""
+import numpy as np
+from numba import njit
+
+from studyhub.kernels.lanes import both, either, exp, gather, load, log, maximum, minimum, negate, select, size, somewhere, spread, sqrt
+from studyhub.kernels.lanes import store, tanh
+
+inline = njit({FLAGS}, cache=True, forceinline=True)
+function = njit({FLAGS}, cache=True)
+entry = njit({FLAGS}, cache=True, nogil=True)  # without the interpreter's lock: several threads, and a trial's heartbeat goes on
+""",
+    "cuda": """
+import numpy as np
+from numba import cuda
+
+from studyhub.kernels.threads import both, either, exp, gather, load, log, maximum, minimum, negate, select, size, somewhere, spread, sqrt
+from studyhub.kernels.threads import store, tanh
+
+inline = function = cuda.jit(device=True)
+entry = cuda.jit
+""",
+}
+CONSTANTS = f"""
+R = np.{{real}}
+WIDTH = {{width}}
+TOLERANCE, ROUNDING = R({{tolerance}}), R(8 * np.finfo(R).eps)
+
+"""
+
+ENTRIES = {
+    "cpu": """
+@entry
+def forward(first, last_block, {forward}):
+    for block in range(first, last_block):
+        forward_units(block, min(block * WIDTH, U - WIDTH), {forward})
+
+
+@entry
+def backward(first, last_block, {backward}):
+    for block in range(first, last_block):
+        backward_units(block, min(block * WIDTH, U - WIDTH), {backward})
+""",
+    "cuda": """
+@entry
+def forward({forward}):
+    unit = cuda.grid(1)
+    if unit < U:
+        forward_units(unit, unit, {forward})
+
+
+@entry
+def backward({backward}):
+    unit = cuda.grid(1)
+    if unit < U:
+        backward_units(unit, unit, {backward})
+""",
+}
+FORWARD = "T, U, day, blocks, steps, keep, X, places, P, K, S0, S, O, slot, last, cut, record"
+BACKWARD = "T, U, day, blocks, steps, X, places, P, K, S, slot, cut, GO, GL, GP, GS0, inner"
+
+READ_DAY = """
+        @X x# = spread(X[t * day + places[u] + #]) if same else gather(X, t * day + #, places, u)
+        @P p# = load(P[#], t * K[#] + u)
+"""
+
+FORWARD_UNITS = """
+@function
+def forward_units(block, u, {forward}):
+    dt = R(1) / R(steps)
+    same = places[u] == places[u + WIDTH - 1]
+    zero, one = spread(R(0)), spread(R(1))
+    below, iterations, unconverged, residual, cuts = zero, zero, zero, zero, zero
+    lost, lost_on = spread(R(-1)), spread(R(-1))
+    @S s# = load(S0, # * U + u)
+    if keep:
+        @S store(S, # * U + u, s#)
+    for t in range(T):
+{read_day}
+        @Q q# = zero
+{solve_day}
+        @Q if slot[#] >= 0: store(O, (slot[#] * T + t) * U + u, q#)
+        if keep:
+            @S store(S, ((t + 1) * {NS} + #) * U + u, s#)
+        least = s0
+        @S least = minimum(least, s#)
+        below += select(least < R({BELOW}), one, zero)
+        @S lost = select(both(lost < R(0), negate(size(s#) <= R({LIMIT}))), R(#), lost)
+        if somewhere(lost >= R(0)):
+            lost_on = select(lost >= R(0), R(t), lost_on)
+            break
+    @S store(last, # * U + u, s#)
+    {record}
+"""
+
+EXPLICIT_DAY = """
+        for k in range(steps):
+            r = step({s}, {x}, {p}, dt)
+            @S s# = r[#]
+            @Q q# += dt * r[{NS} + #]
+"""
+
+IMPLICIT_DAY = """
+        @S e# = s#
+        good = zero <= one
+        worst, count = zero, zero
+        for k in range(steps):
+            @S o# = s#
+            r = solve({o}, {x}, {p}, dt)
+            @S s# = r[#]
+            count += r[{NS}]
+            worst = maximum(worst, r[{NS} + 1])
+            good = both(good, r[{NS} + 1] <= one)
+            @Q if slot[#] >= 0: q# += dt * output#({o}, {s}, {x}, {p}, dt)[0]
+        if somewhere(negate(good)):
+            r = cut_day({e}, {x}, {p}, {s}, {q}, slot, steps, good, count, worst)
+            @S s# = r[#]
+            @Q q# = r[{NS} + #]
+            count, worst, level = r[{NS} + {NQ}], r[{NS} + {NQ} + 1], r[{NS} + {NQ} + 2]
+            cuts += select(level > R(steps), one, zero)
+            if keep: cut[t * blocks + block] = 1
+        iterations += count
+        residual = maximum(residual, worst)
+        unconverged += select(worst <= one, zero, one)
+"""
+
+BACKWARD_UNITS = """
+@function
+def backward_units(block, u, {backward}):
+    dt, lane, stride = R(1) / R(steps), block * WIDTH, blocks * WIDTH
+    same = places[u] == places[u + WIDTH - 1]
+    zero = spread(R(0))
+    @S l# = load(GL, # * U + u)
+    @P h# = zero
+    @Q g# = zero
+    for back in range(T):
+        t = T - 1 - back
+{read_day}
+        @S e# = load(S, (t * {NS} + #) * U + u)
+        @Q if slot[#] >= 0: g# = dt * load(GO, (slot[#] * T + t) * U + u)
+        @P v# = zero
+{adjoint_day}
+        @P if K[#] > 0: store(GP[#], t * K[#] + u, v#)
+        @P if K[#] == 0: h# += v#
+    @P if K[#] == 0: store(GP[#], u, h#)
+    @S store(GS0, # * U + u, l#)
+"""
+
+EXPLICIT_ADJOINT = """
+        @S s# = e#
+        for k in range(steps - 1):
+            r = step({s}, {x}, {p}, dt)
+            @S s# = r[#]
+            @S store(inner, (k * {NS} + #) * stride + lane, s#)
+        for k in range(steps - 1, -1, -1):
+            @S s# = e#
+            if k > 0:
+                @S s# = load(inner, ((k - 1) * {NS} + #) * stride + lane)
+            r = adjoint({s}, {x}, {p}, dt, {l}, {g})
+            @S l# = r[#]
+            @P v# += r[{NS} + #]
+"""
+
+IMPLICIT_ADJOINT = """
+        if cut[t * blocks + block]:
+            r = cut_adjoint({e}, {x}, {p}, {l}, {g}, slot, steps)
+            @S l# = r[#]
+            @P v# = r[{NS} + #]
+        else:
+            @S s# = e#
+            for k in range(steps - 1):  # the day's inner roots, found again: only the days' ends were kept
+                r = solve({s}, {x}, {p}, dt)
+                @S s# = r[#]
+                @S store(inner, (k * {NS} + #) * stride + lane, s#)
+            @S s# = load(S, ((t + 1) * {NS} + #) * U + u)
+            for k in range(steps - 1, -1, -1):
+                @S o# = e#
+                if k > 0:
+                    @S o# = load(inner, ((k - 1) * {NS} + #) * stride + lane)
+                r = adjoint({o}, {s}, {x}, {p}, dt, {l}, {g})
+                @S l# = r[#]
+                @P v# += r[{NS} + #]
+                @S s# = o#
+"""
+
+SOLVE = f"""
+@function
+def solve({{o}}, {{x}}, {{p}}, dt):
+    # One implicit step by damped Newton, every unit until its own residual is below its tolerance; returns stores, corrections and the
+    # residual in units of the tolerance. c: the best stores so far, d: the correction there, of which a share is tried.
+    zero, one = spread(R(0)), spread(R(1))
+    @S s# = o#
+    @S c# = s#
+    @S d# = zero
+    best, share, count, k = spread(R(np.inf)), one, zero, 0
+    while True:
+        r = newton({{o}}, {{s}}, {{x}}, {{p}}, dt)
+        norm, done = zero, zero <= one
+        @S norm = maximum(norm, size(r[{{NS}} + #]))
+        @S done = both(done, size(r[{{NS}} + #]) <= TOLERANCE + ROUNDING * size(s#))
+        if k == {NEWTON} or not somewhere(negate(done)):
+            break
+        k += 1
+        better = either(norm < best, share <= R({SMALLEST}))
+        @S c# = select(better, s#, c#)
+        @S d# = select(better, r[#], d#)
+        best = select(better, norm, best)
+        share = select(better, one, R(0.5) * share)
+        @S s# = select(done, s#, c# - share * d#)
+        count += select(done, zero, one)
+    worst = zero
+    @S worst = maximum(worst, size(r[{{NS}} + #]) / (TOLERANCE + ROUNDING * size(s#)))
+    worst = select(done, minimum(worst, one), maximum(worst, R(2)))
+    return {{s}}, count, worst
+
+
+@function
+def cut_day({{e}}, {{x}}, {{p}}, {{s}}, {{q}}, slot, steps, good, count, worst):
+    # The day again, in ever more steps, for those units in which a step has stalled.
+    one, zero = spread(R(1)), spread(R(0))
+    level, n = spread(R(steps)), steps
+    while n < {CUTS} * steps and somewhere(negate(good)):
+        n *= 2
+        dt = R(1) / R(n)
+        @S c# = e#
+        @Q w# = zero
+        fine, some, high = negate(good), zero, zero
+        for k in range(n):
+            @S o# = c#
+            r = solve({{o}}, {{x}}, {{p}}, dt)
+            @S c# = r[#]
+            some += r[{{NS}}]
+            high = maximum(high, r[{{NS}} + 1])
+            fine = both(fine, r[{{NS}} + 1] <= one)
+            if n < {CUTS} * steps and not somewhere(fine): break
+            @Q if slot[#] >= 0: w# += dt * output#({{o}}, {{c}}, {{x}}, {{p}}, dt)[0]
+        if n == {CUTS} * steps: fine = negate(good)
+        @S s# = select(fine, c#, s#)
+        @Q q# = select(fine, w#, q#)
+        count, worst, level = select(fine, some, count), select(fine, high, worst), select(fine, R(n), level)
+        good = either(good, fine)
+    return {{s}}, {{q}}, count, worst, level
+
+
+@function
+def cut_adjoint({{e}}, {{x}}, {{p}}, {{l}}, {{g}}, slot, steps):
+    # The adjoint of a day in which some units took more steps. Nothing of the inner steps was kept: they are found again, one by one.
+    zero, one = spread(R(0)), spread(R(1))
+    @S s# = e#
+    @Q q# = zero
+    good = zero <= one
+    for k in range(steps):
+        r = solve({{s}}, {{x}}, {{p}}, R(1) / R(steps))
+        @S s# = r[#]
+        good = both(good, r[{{NS}} + 1] <= one)
+    level = cut_day({{e}}, {{x}}, {{p}}, {{s}}, {{q}}, slot, steps, good, zero, zero)[{{NS}} + {{NQ}} + 2]
+    @S z# = zero
+    @P v# = zero
+    n = steps
+    while n <= {CUTS} * steps:
+        here = level == R(n)
+        if somewhere(here):
+            dt = R(1) / R(n)
+            @S c# = l#
+            @P w# = zero
+            @Q y# = g# * (dt * R(steps))
+            for k in range(n - 1, -1, -1):
+                @S o# = e#
+                for i in range(k):
+                    r = solve({{o}}, {{x}}, {{p}}, dt)
+                    @S o# = r[#]
+                r = solve({{o}}, {{x}}, {{p}}, dt)
+                @S s# = r[#]
+                r = adjoint({{o}}, {{s}}, {{x}}, {{p}}, dt, {{c}}, {{y}})
+                @S c# = r[#]
+                @P w# += r[{{NS}} + #]
+            @S z# = select(here, c#, z#)
+            @P v# = select(here, w#, v#)
+        n *= 2
+    return {{z}}, {{v}}
+"""
 
 
 @dataclass(frozen=True)
@@ -29,177 +317,50 @@ class Sizes:
     parameters: int
     outputs: int
 
-    def names(self, letter: str) -> str:
-        count = {
-            "s": self.stores,
-            "o": self.stores,
-            "l": self.stores,
-            "x": self.forcing,
-            "p": self.parameters,
-            "q": self.outputs,
-            "g": self.outputs,
-        }
-        return ", ".join(f"{letter}{i}" for i in range(count[letter]))
+    def of(self, letter: str) -> int:
+        return {"x": self.forcing, "p": self.parameters, "v": self.parameters}.get(letter, self.outputs if letter in "qgy" else self.stores)
+
+    def names(self, letter: str) -> list[str]:
+        return [f"{letter}{i}" for i in range(self.of(letter))]
 
 
-def _block(depth: int, *lines: str) -> str:
-    return "".join("    " * depth + line + "\n" for line in lines)
+def header(real: str, target: str) -> str:
+    """Imports and constants of a kernel's module."""
+    constants = CONSTANTS.format(real=real, width=width(real) if target == "cpu" else 1, tolerance=TOLERANCE[real])
+    return HEADERS[target].lstrip() + constants
 
 
-def _each(count: int, template: str) -> list[str]:
-    return [template.replace("#", str(i)) for i in range(count)]
+def body(n: Sizes, target: str, *, implicit: bool) -> str:
+    """All functions of a kernel's module but the printed ones."""
+    texts = [FORWARD_UNITS, BACKWARD_UNITS, ENTRIES[target]]
+    if implicit:
+        texts.insert(0, SOLVE)
+    values = {
+        "forward": FORWARD,
+        "backward": BACKWARD,
+        "read_day": READ_DAY.strip("\n"),
+        "solve_day": (IMPLICIT_DAY if implicit else EXPLICIT_DAY).strip("\n"),
+        "adjoint_day": (IMPLICIT_ADJOINT if implicit else EXPLICIT_ADJOINT).strip("\n"),
+        "record": "; ".join(f"store(record, {i} * U + u, {name})" for i, name in enumerate(RECORD)),
+        "NS": str(n.stores),
+        "NQ": str(n.outputs),
+        "BELOW": repr(BELOW),
+        "LIMIT": repr(LIMIT),
+    }
+    return "\n\n".join(_expanded(text, n, values).strip("\n") + "\n" for text in texts)
 
 
-def _prologue(n: Sizes) -> str:
-    return _block(1, "T, B, _ = X.shape", "U = TH.shape[0]", "m = U // B", "dt = R(1) / R(steps)", "for u in prange(U):") + _block(
-        2, "b = u // m", *_each(n.parameters, "p# = TH[u, #]")
-    )
+def _expanded(text: str, n: Sizes, values: dict[str, str]) -> str:
+    """Replace ``{...}`` and unroll the lines that begin with ``@``."""
 
+    def fill(match: re.Match) -> str:
+        key = match[1]
+        return values[key] if key in values else ", ".join(n.names(key))
 
-def _read_day(n: Sizes) -> list[str]:
-    return [*_each(n.forcing, "x# = X[t, b, #]"), *_each(n.parameters, "p# = TD[t, u, place[#]] if place[#] >= 0 else p#")]
-
-
-def _end_of_day(n: Sizes) -> str:
-    """Write outputs, count stores below zero, catch divergence on its day."""
-    watch = [line for i in range(n.stores) for line in (f"if not abs(s{i}) <= R({LIMIT}):", f"    lost = {i}")]
-    return _block(
-        3,
-        *(f"if slot[{i}] >= 0: O[slot[{i}], t, u] = q{i}" for i in range(n.outputs)),
-        f"if min({n.names('s')}) < R({BELOW}): below[u] += 1",
-        "lost = -1",
-        *watch,
-        "if lost >= 0:",
-        "    diverged[u, 0] = t",
-        "    diverged[u, 1] = lost",
-        "    break",
-        *_each(n.stores, "if keep: S[t + 1, u, #] = s#"),
-    )
-
-
-def explicit(n: Sizes) -> str:
-    """Day loops around ``step`` and ``step_vjp``, ``steps`` steps a day."""
-    signature = "X, TH, TD, place, S0, steps, slot, keep, S, O, last, below, diverged"
-    forward = f"{LOOP}\ndef forward({signature}):\n" + _prologue(n)
-    forward += _block(2, *_each(n.stores, "s# = S0[u, #]"), *_each(n.stores, "if keep: S[0, u, #] = s#"), "for t in range(T):")
-    forward += _block(3, *_read_day(n), *_each(n.outputs, "q# = R(0)"), "for k in range(steps):")
-    forward += _block(4, f"r = step({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)", *_each(n.stores, "s# = r[#]"))
-    forward += _block(4, *(f"q{i} += dt * r[{n.stores + i}]" for i in range(n.outputs)))
-    forward += _end_of_day(n) + _block(2, *_each(n.stores, "last[u, #] = s#"))
-
-    backward = f"{LOOP}\ndef backward(X, TH, TD, place, steps, slot, S, GO, GL, GTH, GTD, GS0):\n" + _prologue(n)
-    backward += _block(2, f"inner = np.empty((steps, {n.stores}), R)", *_each(n.stores, "l# = GL[u, #]"), "for back in range(T):")
-    backward += _block(3, "t = T - 1 - back", *_read_day(n), *_each(n.stores, "s# = S[t, u, #]"), "for k in range(steps - 1):")
-    backward += _block(4, *_each(n.stores, "inner[k, #] = s#"), f"r = step({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)")
-    backward += _block(4, *_each(n.stores, "s# = r[#]"))
-    backward += _block(
-        3, *_each(n.stores, "inner[steps - 1, #] = s#"), *_each(n.outputs, "g# = dt * GO[slot[#], t, u] if slot[#] >= 0 else R(0)")
-    )
-    backward += _block(3, "for k in range(steps):")
-    backward += _block(4, *_each(n.stores, "s# = inner[steps - 1 - k, #]"))
-    backward += _block(4, f"r = step_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, dt, {n.names('l')}, {n.names('g')})")
-    backward += _block(4, *_each(n.stores, "l# = r[#]"), *_spread(n, "r", n.stores)) + _block(2, *_each(n.stores, "GS0[u, #] = l#"))
-    return forward + "\n\n" + backward
-
-
-def _spread(n: Sizes, result: str, offset: int) -> list[str]:
-    """Add parameter gradients where the parameters came from."""
+    while re.search(r"\{\w+\}", text):
+        text = re.sub(r"\{(\w+)\}", fill, text)
     lines = []
-    for i in range(n.parameters):
-        lines += [f"if place[{i}] >= 0: GTD[t, u, place[{i}]] += {result}[{offset + i}]", f"else: GTH[u, {i}] += {result}[{offset + i}]"]
-    return lines
-
-
-def _eliminate(n: int, matrix: str, right: str) -> list[str]:
-    """Gaussian elimination, unrolled; no pivoting: I - dt J has a dominant diagonal at every root of a water balance."""
-    lines = []
-    for k in range(n):
-        for i in range(k + 1, n):
-            lines.append(f"f = {matrix}{i}{k} / {matrix}{k}{k}")
-            lines += [f"{matrix}{i}{j} -= f * {matrix}{k}{j}" for j in range(k + 1, n)] + [f"{right}{i} -= f * {right}{k}"]
-    for i in reversed(range(n)):
-        terms = "".join(f" - {matrix}{i}{j} * {right}{j}" for j in range(i + 1, n))
-        lines.append(f"{right}{i} = ({right}{i}{terms}) / {matrix}{i}{i}")
-    return lines
-
-
-def _residual(n: Sizes) -> list[str]:
-    """Residual of every store [mm] and the largest of them in units of its tolerance."""
-    tolerance = "(R(1e-6) + R(8) * EPS * abs(s#))"
-    lines = [f"r = linearised({n.names('s')}, {n.names('x')}, {n.names('p')})", *_each(n.stores, "b# = s# - o# - dt * r[#]")]
-    largest = "max(" + ", ".join(f"abs(b{i}) / {tolerance.replace('#', str(i))}" for i in range(n.stores)) + ", R(0))"
-    # max() passes over a NaN; the sum does not.
-    return [*lines, f"norm = {largest} + R(0) * ({' + '.join(_each(n.stores, 'b#'))})"]
-
-
-def _newton(n: Sizes) -> str:
-    """``solve``: one implicit step by damped Newton; returns stores, iterations and the residual in units of the tolerance."""
-    source = f"{INLINE}\ndef solve({n.names('o')}, {n.names('x')}, {n.names('p')}, dt):\n"
-    source += _block(1, *_each(n.stores, "s# = o#"), "k = 0", *_residual(n), f"while not norm <= R(1) and k < {NEWTON}:")
-    matrix = [f"a{i}{j} = R({int(i == j)}) - dt * r[{n.stores * (i + 1) + j}]" for i in range(n.stores) for j in range(n.stores)]
-    source += _block(
-        2, "k += 1", *matrix, *_eliminate(n.stores, "a", "b"), *_each(n.stores, "d# = b#; c# = s#"), "before = norm", "share = R(1)"
-    )
-    source += _block(2, f"for h in range({DAMPING}):")
-    source += _block(
-        3, *_each(n.stores, "s# = c# - share * d#"), *_residual(n), "if norm <= R(1) or norm < before: break", "share *= R(0.5)"
-    )
-    return source + _block(1, f"return ({n.names('s')}, k, norm)") + "\n\n"
-
-
-def _implicit_day(n: Sizes) -> list[str]:
-    """All steps of one day, cut into ever more steps until every one converges."""
-    return [
-        "n = steps",
-        "while True:",
-        *("    " + line for line in _each(n.stores, "s# = e#")),
-        *("    " + line for line in _each(n.outputs, "q# = R(0)")),
-        "    dt = R(1) / R(n); count = 0; worst = R(0)",
-        "    for k in range(n):",
-        f"        r = solve({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)",
-        *("        " + line for line in _each(n.stores, "s# = r[#]")),
-        f"        count += r[{n.stores}]; worst = worst if r[{n.stores + 1}] <= worst else r[{n.stores + 1}]",
-        f"        if not r[{n.stores + 1}] <= R(1) and n < {CUTS} * steps: break",
-        f"        w = outputs({n.names('s')}, {n.names('x')}, {n.names('p')})",
-        *("        " + line for line in _each(n.outputs, "q# += dt * w[#]")),
-        f"    if worst <= R(1) or n >= {CUTS} * steps: break",
-        "    n *= 2",
-    ]
-
-
-def implicit(n: Sizes) -> str:
-    """Day loops around ``linearised``, ``outputs``, ``outputs_vjp`` and ``parameters_vjp``: Newton forward, the adjoint backward."""
-    forward = "EPS = R(np.finfo(R).eps)\n\n\n" + _newton(n)
-    signature = "X, TH, TD, place, S0, steps, slot, keep, S, O, last, below, diverged, cuts, iterations, unconverged, residual"
-    forward += f"{LOOP}\ndef forward({signature}):\n" + _prologue(n)
-    forward += _block(2, *_each(n.stores, "s# = S0[u, #]"), *_each(n.stores, "if keep: S[0, u, #] = s#"), "for t in range(T):")
-    forward += _block(3, *_read_day(n), *_each(n.stores, "e# = s#"), *_implicit_day(n))
-    forward += _block(
-        3,
-        "iterations[u] += count",
-        "residual[u] = residual[u] if worst <= residual[u] else worst",
-        "if not worst <= R(1): unconverged[u] += 1",
-    )
-    forward += _block(3, "if keep: cuts[t, u] = n")
-    forward += _end_of_day(n) + _block(2, *_each(n.stores, "last[u, #] = s#"))
-
-    backward = f"{LOOP}\ndef backward(X, TH, TD, place, steps, slot, S, cuts, GO, GL, GTH, GTD, GS0):\n" + _prologue(n)
-    backward += _block(2, f"inner = np.empty(({CUTS} * steps, {n.stores}), R)", *_each(n.stores, "l# = GL[u, #]"), "for back in range(T):")
-    backward += _block(3, "t = T - 1 - back", *_read_day(n), "n = cuts[t, u]", "dt = R(1) / R(n)", *_each(n.stores, "s# = S[t, u, #]"))
-    backward += _block(3, "for k in range(n - 1):")  # the day's inner roots, found again: only the days' ends were kept
-    backward += _block(4, f"w = solve({n.names('s')}, {n.names('x')}, {n.names('p')}, dt)", *_each(n.stores, "s# = w[#]; inner[k, #] = s#"))
-    backward += _block(
-        3, *_each(n.stores, "inner[n - 1, #] = S[t + 1, u, #]"), *_each(n.outputs, "g# = dt * GO[slot[#], t, u] if slot[#] >= 0 else R(0)")
-    )
-    backward += _block(3, "for k in range(n):")
-    backward += _block(4, *_each(n.stores, "s# = inner[n - 1 - k, #]"), f"r = linearised({n.names('s')}, {n.names('x')}, {n.names('p')})")
-    backward += _block(
-        4, f"w = outputs_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, {n.names('g')})", *_each(n.stores, "l# += w[#]")
-    )
-    transposed = [f"a{j}{i} = R({int(i == j)}) - dt * r[{n.stores * (i + 1) + j}]" for i in range(n.stores) for j in range(n.stores)]
-    backward += _block(4, *transposed, *_eliminate(n.stores, "a", "l"), *_each(n.stores, "d# = dt * l#"))
-    multipliers = ", ".join(f"d{i}" for i in range(n.stores))
-    backward += _block(
-        4, f"v = parameters_vjp({n.names('s')}, {n.names('x')}, {n.names('p')}, {multipliers}, {n.names('g')})", *_spread(n, "v", 0)
-    )
-    return forward + "\n\n" + backward + _block(2, *_each(n.stores, "GS0[u, #] = l#"))
+    for line in text.split("\n"):
+        indent, family, rest = re.fullmatch(r"(\s*)(?:@([SXPQ]) )?(.*)", line).groups()  # type: ignore[union-attr]
+        lines += [line] if family is None else [indent + rest.replace("#", str(i)) for i in range(n.of(family.lower()))]
+    return "\n".join(lines)

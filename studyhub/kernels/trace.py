@@ -1,7 +1,8 @@
-"""Torch function -> scalar Python source.
+"""Torch function -> source in the kernels' language.
 
 torch's own tracer records an element-wise function (and what ``torch.func.vjp`` makes of it) as a graph of about 25 operations. Each is
-printed as one line of scalar arithmetic, once: equal expressions are shared, constants folded, unused lines dropped.
+printed as one line of arithmetic, once: equal expressions are shared, constants folded, unused lines dropped. What the names in a line mean
+(one number on a GPU, a vector of units on a CPU) is said by ``kernels.threads`` and ``kernels.lanes``.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +15,15 @@ from torch.fx import Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 Value = float | str  # a constant, or the name of a scalar
+TINY = 1.1754943508222875e-38  # the smallest normal number of single precision
 
 
 class Untraceable(Exception):
     """The function uses an operation that has no scalar form here; the eager march can still run it."""
 
 
-def scalar_source(function: Callable, arguments: Sequence[str], name: str, decorator: str, scalars: Sequence[str] = ()) -> str:
-    """Print ``function`` as a scalar Python function called ``name``.
+def printed(function: Callable, arguments: Sequence[str], name: str, decorator: str, scalars: Sequence[str] = ()) -> str:
+    """Print ``function`` as a function called ``name``.
 
     Parameters
     ----------
@@ -59,6 +61,7 @@ class _Program:
     values: dict[Node, Value] = field(default_factory=dict)
     lines: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # name, expression, names it uses
     names: dict[str, str] = field(default_factory=dict)  # expression -> name
+    less_one: dict[str, Value] = field(default_factory=dict)  # name of x - 1 -> x
 
     def compute(self, node: Node) -> Value:
         """Value of a graph node, printed as a line unless it is a constant or a copy."""
@@ -83,7 +86,7 @@ class _Program:
             if target in live:
                 live.update(uses)
                 kept.append(f"    {target} = {expression}\n")
-        returned = ", ".join(literal(value) for value in final)
+        returned = ", ".join(value if isinstance(value, str) else f"spread({literal(value)})" for value in final)
         return f"{decorator}\ndef {name}({', '.join(arguments)}):\n{''.join(reversed(kept))}    return ({returned},)\n"
 
 
@@ -105,7 +108,12 @@ def _sub(p: _Program, a: Value, b: Value) -> Value:
         return a - b
     if a == 0.0:
         return _neg(p, b)
-    return a if b == 0.0 else p.emit("{} - {}", a, b)
+    if b == 0.0:
+        return a
+    found = p.emit("{} - {}", a, b)
+    if b == 1.0:
+        p.less_one[found] = a
+    return found
 
 
 def _mul(p: _Program, a: Value, b: Value) -> Value:
@@ -135,18 +143,21 @@ def _pow(p: _Program, base: Value, exponent: Value) -> Value:
     whole = {0.0: lambda: 1.0, 1.0: lambda: base, 2.0: lambda: _mul(p, base, base)}
     if not isinstance(exponent, str) and exponent in whole:
         return whole[exponent]()
-    return p.emit("math.exp({} * {})", exponent, p.emit("math.log({})", base))
+    if isinstance(exponent, str) and exponent in p.less_one:
+        # The derivative of a power that is there already. At 0 it is taken for 0, which it is for exponents above 1.
+        return p.emit("{} / maximum({}, {})", _pow(p, base, p.less_one[exponent]), base, TINY)
+    return p.emit("exp({} * {})", exponent, p.emit("log({})", base))
 
 
 def _clamp(p: _Program, a: Value, low: Value | None = None, high: Value | None = None) -> Value:
-    a = a if low is None else p.emit("max({}, {})", a, low)
-    return a if high is None else p.emit("min({}, {})", a, high)
+    a = a if low is None else p.emit("maximum({}, {})", a, low)
+    return a if high is None else p.emit("minimum({}, {})", a, high)
 
 
 def _where(p: _Program, condition: Value, a: Value, b: Value) -> Value:
     if not isinstance(condition, str):
         return a if condition else b
-    return a if a == b else p.emit("({} if {} else {})", a, condition, b)
+    return a if a == b else p.emit("select({}, {}, {})", condition, a, b)
 
 
 def _full_like(p: _Program, _: Value, value: float) -> Value:
@@ -173,10 +184,10 @@ _RULES: dict[str, Callable[..., Value]] = {
     "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "pow": _pow, "clamp": _clamp, "where": _where,
     "rsub": lambda p, a, b: _sub(p, b, a), "reciprocal": lambda p, a: _div(p, 1.0, a),
     "clamp_min": lambda p, a, low: _clamp(p, a, low), "clamp_max": lambda p, a, high: _clamp(p, a, None, high),
-    "minimum": _binary("min({}, {})"), "maximum": _binary("max({}, {})"), "exp": _unary("math.exp({})"), "log": _unary("math.log({})"),
-    "tanh": _unary("math.tanh({})"), "sqrt": _unary("math.sqrt({})"),
+    "minimum": _binary("minimum({}, {})"), "maximum": _binary("maximum({}, {})"), "exp": _unary("exp({})"), "log": _unary("log({})"),
+    "tanh": _unary("tanh({})"), "sqrt": _unary("sqrt({})"), "abs": _unary("size({})"),
     "eq": _binary("{} == {}"), "ne": _binary("{} != {}"), "ge": _binary("{} >= {}"), "gt": _binary("{} > {}"), "le": _binary("{} <= {}"),
-    "lt": _binary("{} < {}"), "logical_and": _binary("({} and {})"), "logical_or": _binary("({} or {})"), "logical_not": _unary("(not {})"),
+    "lt": _binary("{} < {}"), "logical_and": _binary("both({}, {})"), "logical_or": _binary("either({}, {})"), "logical_not": _unary("negate({})"),
     "zeros_like": _constant(0.0), "ones_like": _constant(1.0), "full_like": _full_like, "scalar_tensor": lambda p, value: float(value),
     "full": lambda p, _, value: float(value), "clone": _copy, "detach": _copy, "alias": _copy, "expand": _copy, "_to_copy": _copy,
     "copy": lambda p, _, source: source, "copy_": lambda p, _, source: source, "sum": _copy, "view": _copy,

@@ -144,6 +144,16 @@ class Physics:
         """Outputs [mm/d], in the order of ``outputs``."""
         return tuple(_total(rates[name] for name in names) for _, names in self.outputs)
 
+    def boundary(self, rates: Mapping[str, Any]) -> Any:
+        """Water [mm/d] that enters the stores from outside, less what leaves them: all that may change their sum."""
+        change: Any = 0.0
+        for flux in self.fluxes:
+            if flux.source is None and flux.sink is not None:
+                change = change + rates[flux.name]
+            if flux.sink is None and flux.source is not None:
+                change = change - rates[flux.name]
+        return change
+
     def _balance(self, store: str, rates: Mapping[str, Any]) -> Any:
         change: Any = 0.0
         for flux in self.fluxes:

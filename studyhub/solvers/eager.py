@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studyhub.solvers.implicit import tolerance
-from studyhub.solvers.scheme import BELOW, LIMIT, Fields, Model, Solved
+
+from studyhub.solvers.scheme import BELOW, LIMIT, Fields, Model
 
 ITERATIONS, DAMPING = 60, 6
 
@@ -22,7 +22,7 @@ def march(
     start: Tensor,
     steps: int,
     raw: bool,
-) -> tuple[list[Tensor], Tensor, Solved]:
+) -> tuple:
     """Same contract as the kernel's march; see ``solvers.march``."""
     basins, components = start.shape[:2]
     solved = Solved.of(basins * components, np.float64)
@@ -47,7 +47,7 @@ def march(
 
 
 def _root(
-    physics: Model, scheme: ModuleType, before: Fields, forcing: Fields, parameters: Fields, dt: float, solved: Solved
+    physics: Model, scheme: ModuleType, before: Fields, forcing: Fields, parameters: Fields, dt: float, solved
 ) -> tuple[Fields, Fields]:
     """One implicit step. Newton runs without gradients; one Newton step at the root, its Jacobian held fixed, carries the gradient."""
 
@@ -90,7 +90,7 @@ def _root(
     return stores, scheme.equations(physics, stores, forcing, parameters)[1]
 
 
-def _watch(stores: Fields, solved: Solved, day: int) -> None:
+def _watch(stores: Fields, solved, day: int) -> None:
     with torch.no_grad():
         together = torch.stack(stores, dim=-1).flatten(0, 1)
         solved.below += (together.amin(-1) < BELOW).cpu().numpy()

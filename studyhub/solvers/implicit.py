@@ -1,16 +1,10 @@
 """Implicit (backward) Euler of all equations at once: S(t) = S(t-1) + dt * f(S(t)).
 
-Order 1, stable at any step. Song et al. (2024), Eqs. 27-29.
-
-Only the relation stands here. Finding its root (Newton) and differentiating at the root (the adjoint, Eqs. 30-34) belong to ``march`` and
-the kernels.
+Order 1, stable at any step. Song et al. (2024), Eqs. 27-29. For a water balance whose outflows rise with their store there is exactly one
+root, and at it no store is below zero.
 """
 
-import torch
-from torch import Tensor
-
-from studyhub.solvers.scheme import Fields, Model
-from studyhub.solvers.scheme import equations as equations
+from studyhub.solvers.scheme import Fields, Model, equations
 
 MEANING = "implicit Euler of all equations together, gradients by the adjoint"
 IMPLICIT = True
@@ -18,13 +12,7 @@ SUBSTEPS = True
 FROM_ZERO = True
 
 
-def linearised(physics: Model, stores: Fields, forcing: Fields, parameters: Fields) -> tuple[Fields, list[Fields]]:
-    """Tendencies f [mm/d] and the rows of df/dS [1/d] at one state."""
-    tendencies, pull_back = torch.func.vjp(lambda *s: equations(physics, s, forcing, parameters)[0], *stores)[:2]
-    one, zero = torch.ones_like(stores[0]), torch.zeros_like(stores[0])
-    return tendencies, [pull_back(tuple(one if i == j else zero for j in range(len(stores)))) for i in range(len(stores))]
-
-
-def tolerance(store: Tensor) -> Tensor:
-    """Residual [mm] below which a store counts as converged: 1e-6 mm and what rounding leaves of it."""
-    return 1e-6 + 8 * torch.finfo(store.dtype).eps * store.abs()
+def relation(physics: Model, before: Fields, after: Fields, forcing: Fields, parameters: Fields, dt: float) -> tuple[Fields, Fields]:
+    """Residual [mm] of one step of ``dt`` [d], zero at its root, and the outputs [mm/d] there."""
+    tendencies, outputs = equations(physics, after, forcing, parameters)
+    return tuple(s - o - dt * f for s, o, f in zip(after, before, tendencies, strict=True)), outputs

@@ -13,12 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studyhub.kernels.cpu import FusedMarch, Problem, kernel
+from studyhub.kernels import cpu
+from studyhub.kernels.build import kernel
+from studyhub.kernels.fused import FusedMarch, Problem
 from studyhub.kernels.trace import Untraceable
-from studyhub.solvers import eager, explicit, implicit, rk4, sequential
-from studyhub.solvers.scheme import Model, Solved
+from studyhub.solvers import crank_nicolson, eager, explicit, implicit, rk4, sequential
+from studyhub.solvers.scheme import BALANCE, RECORD, Model, Record
 
-SCHEMES: dict[str, ModuleType] = {"sequential": sequential, "implicit": implicit, "explicit": explicit, "rk4": rk4}
+SCHEMES: dict[str, ModuleType] = {
+    "sequential": sequential,
+    "implicit": implicit,
+    "crank_nicolson": crank_nicolson,
+    "explicit": explicit,
+    "rk4": rk4,
+}
 Backend = Literal["auto", "eager", "cpu"]
 
 
@@ -115,20 +123,26 @@ def march(
     assert steps_per_day == 1 or module.SUBSTEPS, f"{scheme} has steps of one day"
     shape = (forcing.shape[1], next(iter(parameters.values())).shape[-1])
     start = initial_stores(physics, module, shape, forcing) if stores is None else stores
-    solver = eager.march
-    if backend != "eager":
-        try:
-            kernel(physics, module, str(forcing.dtype).removeprefix("torch."), raw)
-            solver = _fused
-        except Untraceable as reason:
-            if backend == "cpu":
-                raise
-            warnings.warn(f"{physics.name}: {reason}; the slower eager march takes over", stacklevel=2)
-    names = (*physics.output_names, "floor")
-    values, last, solved = solver(physics, module, forcing, parameters, [names.index(name) for name in outputs], start, steps_per_day, raw)
-    _watch(physics, solved, shape[1], first_day)
-    report = _report(solved, forcing.shape[0], "cpu kernel" if solver is _fused else "eager")
+    names = (*physics.output_names, *BALANCE)
+    wanted = [names.index(name) for name in outputs]
+    compiled = None if backend == "eager" else _compiled(physics, module, forcing, raw, backend)
+    if compiled is None:
+        values, last, record = eager.march(physics, module, forcing, parameters, wanted, start, steps_per_day, raw)
+    else:
+        values, last, record = _fused(*compiled, physics, forcing, parameters, wanted, start, steps_per_day)
+    _watch(physics, record, shape[1], first_day)
+    report = _report(record, forcing.shape[0], "eager" if compiled is None else "cpu kernel")
     return Marched(dict(zip(outputs, values, strict=True)), last, report)
+
+
+def _compiled(physics: Model, scheme: ModuleType, forcing: Tensor, raw: bool, backend: Backend) -> tuple[ModuleType, ModuleType] | None:
+    try:
+        return kernel(physics, scheme, str(forcing.dtype).removeprefix("torch."), "cpu", raw), cpu
+    except Untraceable as reason:
+        if backend != "auto":
+            raise
+        warnings.warn(f"{physics.name}: {reason}; the slower eager march takes over", stacklevel=3)
+        return None
 
 
 def initial_stores(physics: Model, scheme: ModuleType, shape: tuple[int, int], like: Tensor) -> Tensor:
@@ -138,49 +152,49 @@ def initial_stores(physics: Model, scheme: ModuleType, shape: tuple[int, int], l
 
 
 def _fused(
+    module: ModuleType,
+    target: ModuleType,
     physics: Model,
-    scheme: ModuleType,
     forcing: Tensor,
     parameters: Mapping[str, Tensor],
     wanted: list[int],
     start: Tensor,
     steps: int,
-    raw: bool,
-) -> tuple[Tensor, Tensor, Solved]:
-    days, basins, components = forcing.shape[0], *start.shape[:2]
-    names = physics.parameter_names
-    daily = [name for name in names if parameters[name].ndim == 3]
-    blank = forcing.new_zeros(basins, components)
-    static = torch.stack([blank if name in daily else parameters[name] for name in names], dim=-1).flatten(0, 1)
-    varying = torch.stack([parameters[n] for n in daily], dim=-1).flatten(1, 2) if daily else forcing.new_zeros(0, 0, 0)
-    place = np.array([daily.index(name) if name in daily else -1 for name in names])
-    slot = np.full(len(physics.output_names) + 1, -1)
-    slot[wanted] = np.arange(len(wanted))
-    compiled = kernel(physics, scheme, str(forcing.dtype).removeprefix("torch."), raw)
-    problem = Problem(compiled, scheme.IMPLICIT, steps, forcing.detach().cpu().contiguous().numpy(), place, slot)
-    needed = torch.is_grad_enabled() and any(x.requires_grad for x in (static, varying, start))
-    # Tensors on a GPU are brought here and back: a day's work is far too small to be launched one operation at a time over there.
-    values, last, solved = FusedMarch.apply(static.cpu(), varying.cpu(), start.flatten(0, 1).cpu(), problem, needed)
-    values, last = values.to(forcing.device), last.to(forcing.device)
-    return values.view(len(wanted), days, basins, components), last.view(basins, components, -1), solved
+) -> tuple[Tensor, Tensor, Record]:
+    (basins, components, stores), days = start.shape, forcing.shape[0]
+    values = [parameters[name].reshape(-1, basins * components).contiguous() for name in physics.parameter_names]
+    values = [x[0] if parameters[name].ndim == 2 else x for name, x in zip(physics.parameter_names, values, strict=True)]
+    begin = start.flatten(0, 1).t()
+    basin = torch.arange(basins, device=forcing.device).repeat_interleave(components)
+    missing = module.WIDTH - len(basin)
+    if missing > 0:  # a kernel fills at least one vector: repeat the last unit
+        begin, basin, *values = (torch.cat([x, x[..., -1:].expand(*x.shape[:-1], missing)], dim=-1) for x in (begin, basin, *values))
+    slot = torch.full((len(physics.output_names) + len(BALANCE),), -1, device=forcing.device)
+    slot[wanted] = torch.arange(len(wanted), device=forcing.device)
+    problem = Problem(module, target, forcing.detach().contiguous(), basin * forcing.shape[2], slot, steps)
+    keep = torch.is_grad_enabled() and any(x.requires_grad for x in (begin, *values))
+    outputs, last, record = FusedMarch.apply(problem, keep, begin.contiguous(), *values)
+    units = basins * components
+    fields = dict(zip(RECORD, record[:, :units].cpu().numpy(), strict=True))
+    return outputs[..., :units].view(len(wanted), days, basins, components), last[:, :units].t().view(basins, components, stores), fields
 
 
-def _watch(physics: Model, solved: Solved, components: int, first_day: int) -> None:
-    lost = np.flatnonzero(solved.diverged[:, 0] >= 0)
+def _watch(physics: Model, record: Record, components: int, first_day: int) -> None:
+    lost = np.flatnonzero(record["lost"] >= 0)
     if lost.size:
-        first = lost[np.argmin(solved.diverged[lost, 0])]
-        day, store = solved.diverged[first]
-        raise Diverged(int(first) // components, physics.store_names[store], first_day + int(day))
+        first = lost[np.argmin(record["lost_on"][lost])]
+        raise Diverged(int(first) // components, physics.store_names[int(record["lost"][first])], first_day + int(record["lost_on"][first]))
 
 
-def _report(solved: Solved, days: int, backend: str) -> SolveReport:
-    unit_days = days * len(solved.below)
+def _report(record: Record, days: int, backend: str) -> SolveReport:
+    unit_days = days * len(record["below"])
+    total = {name: float(record[name].sum(dtype=np.float64)) for name in ("below", "iterations", "unconverged", "cuts")}
     return SolveReport(
         unit_days=unit_days,
-        iterations=float(solved.iterations.sum()) / unit_days,
-        unconverged=int(solved.unconverged.sum()),
-        cut_days=solved.cut,
-        residual=float(solved.residual.max()),
-        below_zero=int(solved.below.sum()),
+        iterations=total["iterations"] / unit_days,
+        unconverged=int(total["unconverged"]),
+        cut_days=int(total["cuts"]),
+        residual=float(record["residual"].max()),
+        below_zero=int(total["below"]),
         backend=backend,
     )

@@ -1,19 +1,20 @@
 """What every scheme shares.
 
 A scheme is a module of this room with ``MEANING`` (one line), ``IMPLICIT``, ``SUBSTEPS`` (may a day be cut into several steps?),
-``FROM_ZERO`` (do runs begin with empty stores?) and one function. An explicit scheme has
+``FROM_ZERO`` (do runs begin with empty stores?) and one function for one step of ``dt`` [d]. An explicit scheme has
 
     step(physics, stores, forcing, parameters, dt) -> (stores, outputs)
 
-from the stores [mm] at the begin of a step to those at its end; an implicit scheme has
+from the stores [mm] at the begin of the step to those at its end; an implicit scheme has
 
-    equations(physics, stores, forcing, parameters) -> (tendencies, outputs)
+    relation(physics, before, after, forcing, parameters, dt) -> (residual, outputs)
 
-whose tendencies [mm/d] hold at the end of the step. Outputs [mm/d] are the physics' outputs, then the water that floors have made. Every
-argument is a tuple of tensors of one shape. Schemes know nothing of days, gradients or kernels: ``march`` does.
+whose residual [mm] is zero where ``after`` are the stores at the end of the step. Finding that root (damped Newton) and differentiating at
+it (the adjoint) follow from the relation. Outputs [mm/d] are the physics' outputs, then ``BALANCE``. Every argument is a tuple of tensors
+of one shape. Schemes know nothing of days, gradients or kernels: ``march`` does.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,29 +24,18 @@ from torch import Tensor
 Fields = tuple[Tensor, ...]
 Model = Any  # a physics.structure.Physics; schemes never import the physics room
 
+# Outputs that every model has beside its own: what the stores gain from outside, and the water that floors make.
+BALANCE = ("boundary", "floor")
 LIMIT = 1e5  # mm; a store beyond it has diverged
+# Residual [mm] below which a store has converged, to which comes what rounding leaves: 8 eps |S|. In double precision mass is to close.
+TOLERANCE = {"float32": 1e-6, "float64": 1e-10}
 BELOW = -1e-3  # mm; a store is counted as below zero from here on, so that rounding is not
 
-
-@dataclass
-class Solved:
-    """How the units [unit = basin x component] went; day and store are -1 where nothing diverged.
-
-    ``residual`` is the worst residual in units of the tolerance; iterations, unconverged and cut days are 0 for explicit schemes.
-    """
-
-    below: np.ndarray
-    diverged: np.ndarray
-    iterations: np.ndarray
-    unconverged: np.ndarray
-    residual: np.ndarray
-    cut: int = 0
-
-    @classmethod
-    def of(cls, units: int, dtype: Any) -> "Solved":
-        """Nothing has happened yet."""
-        below, iterations, unconverged = np.zeros((3, units), np.int32)
-        return cls(below, np.full((units, 2), -1, np.int32), iterations, unconverged, np.zeros(units, dtype))
+# What is recorded of every unit [unit = basin x component]: days that ended with a store below zero; Newton corrections; days with a step
+# that did not converge; worst residual in units of the tolerance; days cut into shorter steps; number of the store that was lost, and its
+# day (-1: none).
+RECORD = ("below", "iterations", "unconverged", "residual", "cuts", "lost", "lost_on")
+Record = Mapping[str, np.ndarray]  # field of RECORD -> [unit]
 
 
 def total(terms: list[Tensor]) -> Tensor:
@@ -64,4 +54,4 @@ def equations(physics: Model, stores: Fields, forcing: Fields, parameters: Field
     """
     seen = stores if raw else tuple(store.clamp(min=table.least) for store, table in zip(stores, physics.stores, strict=True))
     rates = physics.rates(physics.values(seen, forcing, parameters))
-    return physics.tendencies(rates), (*physics.sums(rates), torch.zeros_like(stores[0]))
+    return physics.tendencies(rates), (*physics.sums(rates), physics.boundary(rates), torch.zeros_like(stores[0]))

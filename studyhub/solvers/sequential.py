@@ -33,4 +33,4 @@ def step(physics: Model, stores: Fields, forcing: Fields, parameters: Fields, dt
             made.append(held - values[store])
             values[store] = held
     water = total(made) if made else torch.zeros_like(stores[0])
-    return tuple(values[store] for store in physics.store_names), (*physics.sums(rates), water)
+    return tuple(values[store] for store in physics.store_names), (*physics.sums(rates), physics.boundary(rates), water)
