@@ -16,14 +16,11 @@ import re
 from dataclasses import dataclass
 
 from studyhub.kernels.lanes import width
-from studyhub.solvers.scheme import BELOW, LIMIT, RECORD, TOLERANCE
+from studyhub.solvers.scheme import BELOW, CUTS, LIMIT, NEWTON, RECORD, SMALLEST, TOLERANCE
 
-NEWTON = 30  # corrections before a day is cut
-SMALLEST = 2.0**-6  # share of a Newton correction that is taken whatever comes of it
-CUTS = 64  # most steps that a stalled step is cut into
 # Not "fast": it would let the compiler assume that no NaN occurs, and divergence could no longer be seen.
 FLAGS = "fastmath={'contract', 'nsz'}, error_model='numpy'"
-INLINE = "@inline"
+INLINE, FUNCTION = "@inline", "@function"
 
 HEADERS = {
     "cpu": f"""
@@ -33,8 +30,9 @@ from numba import njit
 from studyhub.kernels.lanes import both, either, exp, gather, load, log, maximum, minimum, negate, select, size, somewhere, spread, sqrt
 from studyhub.kernels.lanes import store, tanh
 
-inline = njit({FLAGS}, cache=True, forceinline=True)
-function = njit({FLAGS}, cache=True)
+inner = {{"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}}  # called by compiled code only
+inline = njit({FLAGS}, forceinline=True, **inner)
+function = njit({FLAGS}, **inner)
 entry = njit({FLAGS}, cache=True, nogil=True)  # without the interpreter's lock: several threads, and a trial's heartbeat goes on
 """,
     "cuda": """

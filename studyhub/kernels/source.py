@@ -54,7 +54,7 @@ def _explicit(physics: Physics, scheme: ModuleType, n: loops.Sizes, raw: bool) -
     state = [*n.names("s"), *n.names("x"), *n.names("p"), "dt"]
     return [
         printed(step, state, "step", loops.INLINE, scalars=("dt",)),
-        printed(adjoint, [*state, *n.names("l"), *n.names("g")], "adjoint", loops.INLINE, scalars=("dt",)),
+        printed(adjoint, [*state, *n.names("l"), *n.names("g")], "adjoint", loops.FUNCTION, scalars=("dt",)),
     ]
 
 
@@ -96,7 +96,7 @@ def _implicit(physics: Physics, scheme: ModuleType, n: loops.Sizes) -> list[str]
     state = [*n.names("o"), *n.names("s"), *n.names("x"), *n.names("p"), "dt"]
     return [
         printed(newton, state, "newton", loops.INLINE, scalars=("dt",)),
-        printed(adjoint, [*state, *n.names("l"), *n.names("g")], "adjoint", loops.INLINE, scalars=("dt",)),
+        printed(adjoint, [*state, *n.names("l"), *n.names("g")], "adjoint", loops.FUNCTION, scalars=("dt",)),
         *(printed(output(i), state, f"output{i}", loops.INLINE, scalars=("dt",)) for i in range(n.outputs)),
     ]
 

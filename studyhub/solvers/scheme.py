@@ -29,6 +29,9 @@ BALANCE = ("boundary", "floor")
 LIMIT = 1e5  # mm; a store beyond it has diverged
 # Residual [mm] below which a store has converged, to which comes what rounding leaves: 8 eps |S|. In double precision mass is to close.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-10}
+NEWTON = 30  # corrections before a step counts as stalled
+SMALLEST = 2.0**-6  # share of a correction that is taken whatever comes of it
+CUTS = 64  # most steps that a stalled step is cut into
 BELOW = -1e-3  # mm; a store is counted as below zero from here on, so that rounding is not
 
 # What is recorded of every unit [unit = basin x component]: days that ended with a store below zero; Newton corrections; days with a step

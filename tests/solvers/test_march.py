@@ -8,7 +8,7 @@ from problems import IMPROVED, LINEAR_RESERVOIR, parameters, weather
 from studyhub.physics.hbv import HBV
 from studyhub.solvers.march import Diverged, march
 
-SCHEMES = [("sequential", 1), ("implicit", 1), ("implicit", 3), ("explicit", 4), ("rk4", 3)]
+SCHEMES = [("sequential", 1), ("implicit", 1), ("implicit", 3), ("explicit", 4), ("rk4", 3), ("crank_nicolson", 1), ("crank_nicolson", 2)]
 
 
 def functional(physics, scheme, steps, forcing, values, start, backend="auto"):
