@@ -26,7 +26,7 @@ def march(
 ) -> tuple[Tensor, Tensor, Record]:
     """Same contract as the kernel's march; see ``solvers.march``."""
     shape = start.shape[:2]
-    record = {name: torch.full(shape, -1.0 if name in ("lost", "lost_on") else 0.0, dtype=torch.float64) for name in RECORD}
+    record = {name: torch.full(shape, -1.0 if name in ("lost", "lost_on") else 0.0, dtype=torch.float64, device=start.device) for name in RECORD}
     stores, days = tuple(start.unbind(-1)), []
     for t in range(forcing.shape[0]):
         today = tuple(x[:, None].expand(shape) for x in forcing[t].unbind(-1))
@@ -42,7 +42,7 @@ def march(
         days.append([outputs[i] for i in wanted])
         if _lost(stores, record, t):
             break
-    fields = {name: values.flatten().numpy() for name, values in record.items()}
+    fields = {name: values.flatten().cpu().numpy() for name, values in record.items()}
     return torch.stack([torch.stack(day) for day in zip(*days, strict=True)]), torch.stack(stores, dim=-1), fields
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from studyhub.errors import ResourceError
 from studyhub.kernels import cpu
 from studyhub.kernels.build import kernel
 from studyhub.kernels.fused import FusedMarch, Problem
@@ -27,7 +28,7 @@ SCHEMES: dict[str, ModuleType] = {
     "explicit": explicit,
     "rk4": rk4,
 }
-Backend = Literal["auto", "eager", "cpu"]
+Backend = Literal["auto", "eager", "cpu", "cuda"]
 
 
 class Diverged(Exception):
@@ -112,7 +113,8 @@ def march(
     steps_per_day : steps of equal length within the day, forcing and parameters constant
     raw : evaluate an explicit scheme's fluxes at stores below zero as they are
     first_day : number that ``Diverged`` gives to the first day
-    backend : "cpu" the generated kernel, "eager" the torch reference, "auto" the kernel where one can be made
+    backend : "cpu" and "cuda" are the generated kernels, "eager" is the torch reference; "auto" takes the kernel of the device that the
+    tensors are on, or the next best one, with a warning that says why
 
     Raises
     ------
@@ -129,20 +131,52 @@ def march(
     if compiled is None:
         values, last, record = eager.march(physics, module, forcing, parameters, wanted, start, steps_per_day, raw)
     else:
-        values, last, record = _fused(*compiled, physics, forcing, parameters, wanted, start, steps_per_day)
+        values, last, record = _fused(compiled, physics, forcing, parameters, wanted, start, steps_per_day)
     _watch(physics, record, shape[1], first_day)
-    report = _report(record, forcing.shape[0], "eager" if compiled is None else "cpu kernel")
+    report = _report(record, forcing.shape[0], "eager" if compiled is None else f"{compiled.target} kernel")
     return Marched(dict(zip(outputs, values, strict=True)), last, report)
 
 
-def _compiled(physics: Model, scheme: ModuleType, forcing: Tensor, raw: bool, backend: Backend) -> tuple[ModuleType, ModuleType] | None:
+@dataclass(frozen=True)
+class _Compiled:
+    """A kernel, the module that runs it, and the device that its tensors must be on."""
+
+    module: ModuleType
+    runner: ModuleType
+    device: torch.device
+
+    @property
+    def target(self) -> str:
+        return self.runner.__name__.rpartition(".")[2]
+
+
+def _compiled(physics: Model, scheme: ModuleType, forcing: Tensor, raw: bool, backend: Backend) -> _Compiled | None:
+    real = str(forcing.dtype).removeprefix("torch.")
     try:
-        return kernel(physics, scheme, str(forcing.dtype).removeprefix("torch."), "cpu", raw), cpu
+        if backend == "cuda" or (backend == "auto" and forcing.is_cuda):
+            runner = _cuda()
+            if runner is not None:
+                device = torch.device("cpu") if runner.simulated() else forcing.device if forcing.is_cuda else torch.device("cuda")
+                return _Compiled(kernel(physics, scheme, real, "cuda", raw), runner, device)
+            missing = "the GPU kernels need the package numba-cuda and an NVIDIA GPU that it can use"
+            if backend == "cuda":
+                raise ResourceError(f"{missing}; install studyhub[gpu], or leave the backend to studyhub")
+            warnings.warn(f"{missing}; the CPU's kernel takes over: install studyhub[gpu]", stacklevel=3)
+        return _Compiled(kernel(physics, scheme, real, "cpu", raw), cpu, torch.device("cpu"))
     except Untraceable as reason:
         if backend != "auto":
             raise
         warnings.warn(f"{physics.name}: {reason}; the slower eager march takes over", stacklevel=3)
         return None
+
+
+def _cuda() -> ModuleType | None:
+    """The module that runs kernels on a GPU, where that can be done."""
+    try:
+        from studyhub.kernels import cuda
+    except ImportError:
+        return None
+    return cuda if cuda.available() else None
 
 
 def initial_stores(physics: Model, scheme: ModuleType, shape: tuple[int, int], like: Tensor) -> Tensor:
@@ -152,8 +186,7 @@ def initial_stores(physics: Model, scheme: ModuleType, shape: tuple[int, int], l
 
 
 def _fused(
-    module: ModuleType,
-    target: ModuleType,
+    compiled: _Compiled,
     physics: Model,
     forcing: Tensor,
     parameters: Mapping[str, Tensor],
@@ -161,22 +194,23 @@ def _fused(
     start: Tensor,
     steps: int,
 ) -> tuple[Tensor, Tensor, Record]:
-    (basins, components, stores), days = start.shape, forcing.shape[0]
-    values = [parameters[name].reshape(-1, basins * components).contiguous() for name in physics.parameter_names]
-    values = [x[0] if parameters[name].ndim == 2 else x for name, x in zip(physics.parameter_names, values, strict=True)]
-    begin = start.flatten(0, 1).t()
-    basin = torch.arange(basins, device=forcing.device).repeat_interleave(components)
-    missing = module.WIDTH - len(basin)
+    (basins, components, stores), days, device = start.shape, forcing.shape[0], compiled.device
+    units = basins * components
+    values = [parameters[name] for name in physics.parameter_names]
+    values = [x.reshape(units) if x.ndim == 2 else x.reshape(days, units) for x in (x.to(device) for x in values)]
+    begin, basin = start.to(device).flatten(0, 1).t(), torch.arange(basins, device=device).repeat_interleave(components)
+    missing = compiled.module.WIDTH - units
     if missing > 0:  # a kernel fills at least one vector: repeat the last unit
         begin, basin, *values = (torch.cat([x, x[..., -1:].expand(*x.shape[:-1], missing)], dim=-1) for x in (begin, basin, *values))
-    slot = torch.full((len(physics.output_names) + len(BALANCE),), -1, device=forcing.device)
-    slot[wanted] = torch.arange(len(wanted), device=forcing.device)
-    problem = Problem(module, target, forcing.detach().contiguous(), basin * forcing.shape[2], slot, steps)
+    slot = torch.full((len(physics.output_names) + len(BALANCE),), -1, device=device)
+    slot[wanted] = torch.arange(len(wanted), device=device)
+    weather = forcing.detach().to(device).contiguous()
+    problem = Problem(compiled.module, compiled.runner, weather, basin * forcing.shape[2], slot, steps)
     keep = torch.is_grad_enabled() and any(x.requires_grad for x in (begin, *values))
-    outputs, last, record = FusedMarch.apply(problem, keep, begin.contiguous(), *values)
-    units = basins * components
+    outputs, last, record = FusedMarch.apply(problem, keep, begin.contiguous(), *(x.contiguous() for x in values))
+    outputs, last = outputs[..., :units].to(forcing.device), last[:, :units].t().to(forcing.device)
     fields = dict(zip(RECORD, record[:, :units].cpu().numpy(), strict=True))
-    return outputs[..., :units].view(len(wanted), days, basins, components), last[:, :units].t().view(basins, components, stores), fields
+    return outputs.view(len(wanted), days, basins, components), last.reshape(basins, components, stores), fields
 
 
 def _watch(physics: Model, record: Record, components: int, first_day: int) -> None:
