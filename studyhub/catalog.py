@@ -92,6 +92,7 @@ PHYSICS: dict[str, Physics] = {HBV.name: HBV}
 SCHEMES = {
     "sequential": "one flux after the other within the day, stores updated at once (operator splitting, as in the published HBV programs)",
     "implicit": "backward Euler on all stores at once, with the adjoint's gradients",
+    "crank_nicolson": "the mean of forward and backward Euler on all stores at once, with the adjoint's gradients; second order",
     "explicit": "forward Euler: fluxes from the stores at the begin of each step",
     "rk4": "the classic Runge-Kutta scheme of fourth order",
 }

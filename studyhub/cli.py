@@ -37,6 +37,14 @@ Data = Annotated[Path | None, typer.Option(metavar="SHARDS", help="run on these 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
+class Target(Enum):
+    CPU, CUDA = "cpu", "cuda"
+
+
+class Precision(Enum):
+    FLOAT32, FLOAT64 = "float32", "float64"
+
+
 class Alternative(Enum):
     GREATER, LESS, TWO_SIDED = "greater", "less", "two-sided"
 
@@ -231,6 +239,40 @@ def model_output(
         written = ingest(folder, out, seed=seed, progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
     kept = f"seed {seed}" if seed else f"mean of seeds {', '.join(written.seeds)}"
     print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")
+
+
+@app.command()
+def kernel(
+    physics: Annotated[str, typer.Argument(metavar="PHYSICS", help="a water-balance model, such as hbv")],
+    scheme: Annotated[str, typer.Option(metavar="SCHEME", help="a numerical scheme, such as implicit")] = "sequential",
+    capillary_rise: Annotated[bool, typer.Option("--capillary-rise", help="with capillary rise")] = False,
+    target: Annotated[Target, typer.Option(help="processor that it is for")] = Target.CPU,
+    dtype: Annotated[Precision, typer.Option(help="precision")] = Precision.FLOAT32,
+    as_json: AsJson = False,
+) -> None:
+    """Print the program that solves a model's equations, as it is generated for a processor, and how much it computes."""
+    from studyhub.catalog import PHYSICS, SCHEMES
+    from studyhub.errors import SpecError
+    from studyhub.study.wording import unknown
+
+    for what, given, known in (("physics", physics, PHYSICS), ("scheme", scheme, SCHEMES)):
+        if given not in known:
+            raise SpecError(unknown(what, given, known))
+    if capillary_rise and PHYSICS[physics].capillary is None:
+        raise SpecError(f"physics {physics} has no capillary rise; leave --capillary-rise out")
+    from studyhub.kernels.count import COLUMNS, operations
+    from studyhub.kernels.source import kernel_source
+    from studyhub.solvers.march import SCHEMES as MODULES
+
+    source = kernel_source(PHYSICS[physics].variant(capillary_rise=capillary_rise), MODULES[scheme], dtype.value, target.value)
+    counts = operations(source)
+    if as_json:
+        _print_json({"source": source, "operations": counts})
+        return
+    print(source, end="\n\n")
+    print("# Operations per unit and call:")
+    rows = [[name, *(counts[name][kind] for kind in COLUMNS), counts[name].total()] for name in counts]
+    _print_columns(("# function", *COLUMNS, "all"), [["# " + str(row[0]), *row[1:]] for row in rows])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -134,8 +134,23 @@ def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
         each = workers.share(resources.cpus, resources.gpus, len(missing), nodes)
         check(_shards(prepared, notes), missing.values())
         _write_study(prepared)
+        _precompile(missing.values(), each.device, int(sum(node.get("CPU", 0) for node in nodes)), notes)
         with Progress(_rows(prepared, missing), notes) as progress, _mirroring(prepared, notes):
             return workers.run(missing, home=prepared.store.home, shards=prepared.shards, each=each, progress=progress)
+
+
+def _precompile(trials: Iterable[Trial], device: str, processes: int, notes: Console) -> None:
+    """Compile what this machine has not compiled yet. Where that fails, trials do it themselves."""
+    from studyhub.runner.precompile import precompile, wanted
+
+    kernels = wanted(trials, device)
+    if not kernels:
+        return
+    about = f"compiling {len(kernels)} kernel{'s' if len(kernels) > 1 else ''} (once per machine, about 20 s each)"
+    notes.print(about, highlight=False)
+    with notes.status(f"0 of {len(kernels)} compiled") as shown:
+        for fault in precompile(kernels, processes, lambda done: shown.update(f"{done} of {len(kernels)} compiled")):
+            notes.print(fault, markup=False, highlight=False, soft_wrap=True)
 
 
 def _mirroring(prepared: Prepared, notes: Console) -> AbstractContextManager[None]:

@@ -21,6 +21,7 @@ from studyhub.physics.structure import Physics
 
 TRACED_WITH = ("torch", "numba")
 ROOMS = ("kernels", "physics", "solvers")
+SCHEMES = "studyhub.solvers."
 
 
 def cache_folder() -> Path:
@@ -32,13 +33,17 @@ def cache_folder() -> Path:
 @cache
 def kernel(physics: Physics, scheme: ModuleType, real: str, target: str = "cpu", raw: bool = False) -> ModuleType:
     """Return the module with ``forward`` and ``backward``; see ``kernels.source.kernel_source`` for the arguments and errors."""
-    key, source = _key(physics, scheme, real, target, raw), ""
-    if key is None:
-        source = _source(physics, scheme, real, target, raw)
-        key = hashlib.sha256(source.encode()).hexdigest()
-    name = f"{physics.name}_{scheme.__name__.rpartition('.')[2]}_{target}_{key[:16]}"
-    path = _kept(name, lambda: source or _source(physics, scheme, real, target, raw))
-    spec = importlib.util.spec_from_file_location(name, path)
+
+    def source() -> str:
+        from studyhub.kernels.source import kernel_source  # loads torch's tracer
+
+        return kernel_source(physics, scheme, real, target, raw=raw)
+
+    name = kernel_name(physics, scheme.__name__.removeprefix(SCHEMES), real, target, raw)
+    if name is None:
+        text = source()
+        name, source = f"{physics.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}", lambda: text
+    spec = importlib.util.spec_from_file_location(name, _kept(name, source))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # numba looks a cached function's module up by name
@@ -46,28 +51,31 @@ def kernel(physics: Physics, scheme: ModuleType, real: str, target: str = "cpu",
     return module
 
 
-def _source(physics: Physics, scheme: ModuleType, real: str, target: str, raw: bool) -> str:
-    from studyhub.kernels.source import kernel_source  # loads torch's tracer
+def compiled(physics: Physics, scheme: str, real: str, target: str = "cpu", raw: bool = False) -> bool:
+    """Tell whether the machine code of a kernel is on disk; neither torch nor numba is loaded."""
+    name = kernel_name(physics, scheme, real, target, raw)
+    kept = [{path.name.split("-")[0] for path in folder.glob(f"__pycache__/{name}.*.nbi")} for folder in _folders()]
+    return name is not None and any({f"{name}.forward", f"{name}.backward"} <= found for found in kept)
 
-    return kernel_source(physics, scheme, real, target, raw=raw)
 
-
-def _key(physics: Physics, scheme: ModuleType, real: str, target: str, raw: bool) -> str | None:
-    """Hash of all that a kernel's source follows from; None where a function's own source cannot be read."""
+def kernel_name(physics: Physics, scheme: str, real: str, target: str, raw: bool) -> str | None:
+    """Name by all that a kernel's source follows from; None where it follows from code that cannot be read."""
+    root = Path(__file__).parent.parent
     try:
         fluxes = [(flux.name, flux.source, flux.sink, _origin(flux.rate)) for flux in physics.fluxes]
-        texts = {Path(inspect.getfile(function)) for function in (*(flux.rate for flux in physics.fluxes), scheme)}
-        root = Path(__file__).parent.parent
+        texts = {Path(inspect.getfile(flux.rate)) for flux in physics.fluxes}
         texts |= {path for room in ROOMS for path in (root / room).glob("*.py")}
         digest = hashlib.sha256()
         for path in sorted(texts):
             digest.update(path.read_bytes())
     except (OSError, TypeError):
         return None
+    if not (root / "solvers" / f"{scheme}.py").exists():
+        return None
     tables = (physics.parameters, physics.stores, physics.symbols, physics.stages, physics.outputs, fluxes)
     versions = [version(name) for name in TRACED_WITH]
-    digest.update(repr((tables, scheme.__name__, real, target, raw, versions)).encode())
-    return digest.hexdigest()
+    digest.update(repr((tables, scheme, real, target, raw, versions)).encode())
+    return f"{physics.name}_{scheme}_{real}_{target}_{digest.hexdigest()[:16]}"
 
 
 def _origin(function: Callable) -> Any:
@@ -75,9 +83,14 @@ def _origin(function: Callable) -> Any:
     return function.__qualname__, function.__defaults__, [cell.cell_contents for cell in function.__closure__ or ()]
 
 
+def _folders() -> tuple[Path, Path]:
+    """Where kernels are kept: for good, or else as long as the machine runs."""
+    return cache_folder(), Path(tempfile.gettempdir()) / f"studyhub-{os.getuid()}"
+
+
 def _kept(name: str, source: Callable[[], str]) -> Path:
-    """Write the source where it can be kept, else where it lives as long as the machine; several processes may do so at once."""
-    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"studyhub-{os.getuid()}"):
+    """Write the source where it can be kept; several processes may do so at once."""
+    for folder in _folders():
         path = folder / f"{name}.py"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

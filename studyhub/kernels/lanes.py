@@ -5,20 +5,19 @@ every operation below becomes a vector instruction, without a call out of the ke
 neighbours. ``kernels.threads`` gives the same names the meaning of one number per GPU thread.
 """
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
-# log 2 = LOG2_HIGH + LOG2_LOW; the first has so few bits that its product with any exponent is exact.
-LOG2_HIGH, LOG2_LOW = 355 / 512, -2.121944400546905827679e-4
+from studyhub.kernels.vectors import Value, Vector, exponential, hyperbolic_tangent, logarithm
+
 BYTES = 64  # of a vector: 16 numbers in single precision, in two registers of AVX2 or one of AVX-512
 
 
@@ -59,126 +58,10 @@ def _scalar(real: types.Float) -> ir.Type:
     return ir.FloatType() if real.bitwidth == 32 else ir.DoubleType()
 
 
-# ---- formulas over vectors
-
-
-class _Vector:
-    """A vector under construction, so that the formulas below read as formulas. A plain number stands for itself in every lane."""
-
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value):
-        self.builder, self.value = builder, value
-
-    def new(self, value: ir.Value) -> "_Vector":
-        return _Vector(self.builder, value)
-
-    def _of(self, other: "_Vector | float") -> ir.Value:
-        return other.value if isinstance(other, _Vector) else _same(self.value.type, float(other))
-
-    def __add__(self, other: "_Vector | float") -> "_Vector":
-        return self.new(self.builder.fadd(self.value, self._of(other)))
-
-    def __sub__(self, other: "_Vector | float") -> "_Vector":
-        return self.new(self.builder.fsub(self.value, self._of(other)))
-
-    def __mul__(self, other: "_Vector | float") -> "_Vector":
-        return self.new(self.builder.fmul(self.value, self._of(other)))
-
-    def __truediv__(self, other: "_Vector | float") -> "_Vector":
-        return self.new(self.builder.fdiv(self.value, self._of(other)))
-
-    def is_(self, sign: str, other: "_Vector | float") -> ir.Value:
-        """Compare; never true of NaN."""
-        return self.builder.fcmp_ordered(sign, self.value, self._of(other))
-
-    def where(self, condition: ir.Value, other: "_Vector | float") -> "_Vector":
-        """Keep the lanes that fulfil the condition, take ``other`` in the rest."""
-        return self.new(self.builder.select(condition, self.value, self._of(other)))
-
-    def clip(self, low: float, high: float) -> "_Vector":
-        """Lanes between two numbers; NaN becomes ``low``."""
-        raised = self.where(self.is_(">", low), low)
-        return raised.where(raised.is_("<", high), high)
-
-    def call(self, name: str, *others: "_Vector | float") -> "_Vector":
-        values, kind = [self.value, *(self._of(other) for other in others)], self.value.type
-        suffix = f"v{kind.count}f{32 if _single(self) else 64}"
-        declared = ir.FunctionType(kind, [kind] * len(values))
-        function = cgutils.get_or_insert_function(self.builder.module, declared, f"llvm.{name}.{suffix}")
-        return self.new(self.builder.call(function, values))
-
-    def fused(self, factor: "_Vector | float", term: "_Vector | float") -> "_Vector":
-        """``self * factor + term``, rounded once."""
-        return self.call("fma", factor, term)
-
-    def polynomial(self, *coefficients: float) -> "_Vector":
-        """Horner's rule, the highest power first."""
-        total = self.new(_same(self.value.type, coefficients[0]))
-        for coefficient in coefficients[1:]:
-            total = total.fused(self, coefficient)
-        return total
-
-
-def _same(kind: ir.VectorType, number: float) -> ir.Constant:
-    return ir.Constant(kind, [number] * kind.count)
-
-
-def _single(vector: _Vector) -> bool:
-    return isinstance(vector.value.type.element, ir.FloatType)
-
-
-def _whole(vector: _Vector) -> ir.VectorType:
-    return ir.VectorType(ir.IntType(32 if _single(vector) else 64), vector.value.type.count)
-
-
-def _exponential(x: _Vector) -> tuple[_Vector, _Vector]:
-    """Return 2^n and p with exp(x) = 2^n (1 + p): x = n log 2 + r, and p = exp(r) - 1 by its Taylor series, |r| <= log(2) / 2."""
-    b, whole = x.builder, _whole(x)
-    n = (x * (1 / math.log(2))).call("rint")
-    r = n.fused(-LOG2_LOW, n.fused(-LOG2_HIGH, x))
-    order, bias, shift = (8, 127, 23) if _single(x) else (14, 1023, 52)
-    p = r.polynomial(*(1 / math.factorial(k) for k in range(order, 0, -1))) * r
-    exponent = b.add(b.fptosi(n.value, whole), _same(whole, bias))
-    return x.new(b.bitcast(b.shl(exponent, _same(whole, shift)), x.value.type)), p
-
-
-def _exp(x: _Vector) -> _Vector:
-    low, high = (-87.0, 88.0) if _single(x) else (-708.0, 709.0)
-    power, p = _exponential(x.clip(low, high))
-    found = power.fused(p, power).where(x.is_("<=", high), math.inf).where(x.is_(">=", low), 0.0)
-    return found.where(x.is_("ord", x), x)
-
-
-def _log(x: _Vector) -> _Vector:
-    """log(2^e m) = e log 2 + 2 artanh((m - 1) / (m + 1)), m between sqrt(1/2) and sqrt(2), artanh by its Taylor series."""
-    b, whole = x.builder, _whole(x)
-    terms, shift, least = (5, 23, 1.1754944e-38) if _single(x) else (11, 52, 2.2250738585072014e-308)
-    root = int(np.array(math.sqrt(0.5), np.float32 if _single(x) else np.float64).view(np.int32 if _single(x) else np.int64))
-    bits = b.bitcast(x.where(x.is_(">=", least), 1.0).value, whole)
-    e = b.ashr(b.sub(bits, _same(whole, root)), _same(whole, shift))
-    m = x.new(b.bitcast(b.sub(bits, b.shl(e, _same(whole, shift))), x.value.type))
-    exponent = x.new(b.sitofp(e, x.value.type))
-    s = (m - 1.0) / (m + 1.0)
-    z = s * s
-    series = z.polynomial(*(2 / (2 * k + 1) for k in range(terms, 0, -1))) * z
-    f = m - 1.0  # exact, and 2 s = f - s f: the rounding of s matters little
-    found = exponent.fused(LOG2_HIGH, f + exponent.fused(LOG2_LOW, s * (series - f)))
-    found = found.where(x.is_("<", math.inf), math.inf).where(x.is_(">=", least), -math.inf)
-    return found.where(x.is_(">=", 0.0), math.nan)
-
-
-def _tanh(x: _Vector) -> _Vector:
-    """(e - 1) / (e + 1) with e = exp(2 |x|), where e - 1 comes without cancellation."""
-    size = x.call("fabs")
-    power, p = _exponential((size + size).clip(0.0, 40.0))
-    less = power.fused(p, power - 1.0)
-    found = (less / (less + 2.0)).call("copysign", x)
-    return found.where(x.is_("ord", x), x)
-
-
 # ---- operators and functions of the language
 
 
-def _as_lanes(context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, lanes: Lanes) -> ir.Value:
+def _as_lanes(context: Any, builder: Any, value: Value, given: types.Type, lanes: Lanes) -> Value:
     """Spread a scalar over all lanes."""
     if isinstance(given, Lanes):
         return value
@@ -202,14 +85,14 @@ def _define(function: Callable, arity: int, formula: Callable[..., Any], *, mask
             lanes = _lanes_among(args) if len(args) == arity else None
             return None if lanes is None else signature(Mask(lanes.width) if mask else lanes, *args)
 
-    infer_global(function)(Template)
+    infer_global(function)(Template)  # pyright: ignore[reportOptionalCall]
 
-    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple) -> ir.Value:
+    def lower(context: Any, builder: Any, sig: Any, args: tuple) -> Value:
         lanes = _lanes_among(sig.args)
         assert lanes is not None
-        vectors = [_Vector(builder, _as_lanes(context, builder, a, t, lanes)) for a, t in zip(args, sig.args, strict=True)]
+        vectors = [Vector(builder, _as_lanes(context, builder, a, t, lanes)) for a, t in zip(args, sig.args, strict=True)]
         found = formula(*vectors)
-        return found.value if isinstance(found, _Vector) else found
+        return found.value if isinstance(found, Vector) else found
 
     for given in {1: [(Lanes,)], 2: [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]}[arity]:
         lower_builtin(function, *given)(lower)
@@ -226,12 +109,12 @@ for _operator, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, 
 _define(operator.ne, 2, lambda a, b: a.builder.fcmp_unordered("!=", a.value, b.value), mask=True)
 
 
-def _function(formula: Callable[..., _Vector]) -> Any:
+def _function(formula: Callable[..., Vector]) -> Any:
     """A function of one or two arguments that are lanes or numbers."""
 
-    def lowered(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple) -> ir.Value:
+    def lowered(context: Any, builder: Any, sig: Any, args: tuple) -> Value:
         lanes = sig.return_type
-        return formula(*(_Vector(builder, _as_lanes(context, builder, a, t, lanes)) for a, t in zip(args, sig.args, strict=True))).value
+        return formula(*(Vector(builder, _as_lanes(context, builder, a, t, lanes)) for a, t in zip(args, sig.args, strict=True))).value
 
     return lowered
 
@@ -263,17 +146,17 @@ def sqrt(typing, a):
 
 @intrinsic
 def exp(typing, a):
-    return a(a), _function(_exp)
+    return a(a), _function(exponential)
 
 
 @intrinsic
 def log(typing, a):
-    return a(a), _function(_log)
+    return a(a), _function(logarithm)
 
 
 @intrinsic
 def tanh(typing, a):
-    return a(a), _function(_tanh)
+    return a(a), _function(hyperbolic_tangent)
 
 
 @intrinsic
@@ -281,14 +164,14 @@ def select(typing, condition, a, b):
     """``a`` where the condition holds, ``b`` elsewhere."""
     lanes = _lanes_among((a, b)) or Lanes(a)
 
-    def lowered(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple) -> ir.Value:
+    def lowered(context: Any, builder: Any, sig: Any, args: tuple) -> Value:
         first, second = (_as_lanes(context, builder, args[i], sig.args[i], lanes) for i in (1, 2))
         return builder.select(args[0], first, second)
 
     return lanes(condition, a, b), lowered
 
 
-def _masks(build: Callable[..., ir.Value]) -> Any:
+def _masks(build: Callable[..., Value]) -> Any:
     return lambda context, builder, sig, args: build(builder, *args)
 
 
@@ -311,7 +194,7 @@ def negate(typing, a):
 def somewhere(typing, a):
     """Tell whether a condition holds for any unit."""
 
-    def build(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    def build(builder: Any, mask: Value) -> Value:
         together = builder.bitcast(mask, ir.IntType(mask.type.count))
         return builder.icmp_unsigned("!=", together, ir.Constant(together.type, 0))
 
@@ -328,7 +211,7 @@ def spread(typing, a):
 # ---- memory: flat arrays, in which the values of neighbouring units are neighbours
 
 
-def _address(context: Any, builder: ir.IRBuilder, array: types.Array, value: ir.Value, index: ir.Value, kind: ir.Type) -> ir.Value:
+def _address(context: Any, builder: Any, array: types.Array, value: Value, index: Value, kind: ir.Type) -> Value:
     data = context.make_array(array)(context, builder, value).data
     return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
@@ -338,7 +221,7 @@ def load(typing, array, index):
     """Values of the units from ``array[index]`` on."""
     lanes = Lanes(array.dtype)
 
-    def lowered(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple) -> ir.Value:
+    def lowered(context: Any, builder: Any, sig: Any, args: tuple) -> Value:
         place = _address(context, builder, sig.args[0], args[0], args[1], context.get_value_type(lanes))
         return builder.load(place, align=lanes.real.bitwidth // 8)
 
@@ -350,7 +233,7 @@ def store(typing, array, index, value):
     """Write the units' values from ``array[index]`` on."""
     lanes = Lanes(array.dtype)
 
-    def lowered(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple) -> ir.Value:
+    def lowered(context: Any, builder: Any, sig: Any, args: tuple) -> Value:
         place = _address(context, builder, sig.args[0], args[0], args[1], context.get_value_type(lanes))
         builder.store(_as_lanes(context, builder, args[2], sig.args[2], lanes), place, align=lanes.real.bitwidth // 8)
         return context.get_dummy_value()
@@ -363,7 +246,7 @@ def gather(typing, array, first, places, index):
     """Values at ``array[first + places[index]]``, ``array[first + places[index + 1]]`` and so on, one for each unit."""
     lanes = Lanes(array.dtype)
 
-    def lowered(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple) -> ir.Value:
+    def lowered(context: Any, builder: Any, sig: Any, args: tuple) -> Value:
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
         where = context.make_array(sig.args[2])(context, builder, args[2]).data
         found: Any = ir.Constant(context.get_value_type(lanes), ir.Undefined)

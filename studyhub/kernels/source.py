@@ -34,7 +34,20 @@ def kernel_source(physics: Physics, scheme: ModuleType, real: str, target: str =
     """
     sizes = loops.Sizes(len(physics.stores), len(physics.symbols), len(physics.parameters), len(physics.outputs) + len(BALANCE))
     functions = _implicit(physics, scheme, sizes) if scheme.IMPLICIT else _explicit(physics, scheme, sizes, raw)
-    return "\n\n".join([loops.header(real, target), *functions, loops.body(sizes, target, implicit=scheme.IMPLICIT)])
+    parts = [legend(physics), loops.header(real, target), *functions, loops.body(sizes, target, implicit=scheme.IMPLICIT)]
+    return "\n\n".join(parts)
+
+
+def legend(physics: Physics) -> str:
+    """What the names in the source stand for, as comments."""
+    families = {
+        "s, o, e": physics.store_names,
+        "x": [symbol for symbol, _ in physics.symbols],
+        "p": physics.parameter_names,
+        "q": (*physics.output_names, *BALANCE),
+    }
+    lines = [f"# {letters}: " + ", ".join(f"{i} {name}" for i, name in enumerate(names)) for letters, names in families.items()]
+    return "\n".join([f"# {physics.name}. The letter and number of a name say what it is:", *lines])
 
 
 def _explicit(physics: Physics, scheme: ModuleType, n: loops.Sizes, raw: bool) -> list[str]:

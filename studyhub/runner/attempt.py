@@ -167,7 +167,6 @@ def reset_globals(seed: int, cpus: int) -> None:
     """
     # cuBLAS repeats its sums only with this; it is read when the first CUDA context is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import numba
     import numpy as np
     import torch
 
@@ -175,7 +174,6 @@ def reset_globals(seed: int, cpus: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002
     torch.manual_seed(seed)
     torch.set_num_threads(cpus)
-    numba.set_num_threads(min(cpus, numba.config.NUMBA_NUM_THREADS))  # pyright: ignore[reportAttributeAccessIssue]
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.set_grad_enabled(True)

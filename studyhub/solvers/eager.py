@@ -9,7 +9,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from studyhub.solvers.scheme import BELOW, CUTS, LIMIT, NEWTON, RECORD, SMALLEST, TOLERANCE, Fields, Model, Record
+from studyhub.solvers.scheme import BELOW, CUTS, LIMIT, NEWTON, RECORD, SMALLEST, TOLERANCE, Fields, Model, Record, total
 
 Step = tuple[Fields, Fields]  # stores [mm] at the end, outputs [mm/d]
 
@@ -26,7 +26,9 @@ def march(
 ) -> tuple[Tensor, Tensor, Record]:
     """Same contract as the kernel's march; see ``solvers.march``."""
     shape = start.shape[:2]
-    record = {name: torch.full(shape, -1.0 if name in ("lost", "lost_on") else 0.0, dtype=torch.float64, device=start.device) for name in RECORD}
+    record = {
+        name: torch.full(shape, -1.0 if name in ("lost", "lost_on") else 0.0, dtype=torch.float64, device=start.device) for name in RECORD
+    }
     stores, days = tuple(start.unbind(-1)), []
     for t in range(forcing.shape[0]):
         today = tuple(x[:, None].expand(shape) for x in forcing[t].unbind(-1))
@@ -106,7 +108,7 @@ def _implicit_day(relation: _Relation, begin: Fields, steps: int, record: dict[s
         n *= 2
         finer, some, high = _steps(relation, begin, n)
         fine = stalled & ((high <= 1) | (n == CUTS * steps))
-        day = tuple(tuple(torch.where(fine, a, b) for a, b in zip(*both, strict=True)) for both in zip(finer, day, strict=True))
+        day = _chosen(fine, finer[0], day[0]), _chosen(fine, finer[1], day[1])
         count, worst = torch.where(fine, some, count), torch.where(fine, high, worst)
         record["cuts"] += fine
         stalled = stalled & ~fine
@@ -126,8 +128,12 @@ def _steps(relation: _Relation, stores: Fields, n: int) -> tuple[Step, Tensor, T
     return (stores, _mean(parts)), torch.stack(counts).sum(0), torch.stack(residuals).amax(0)
 
 
+def _chosen(condition: Tensor, a: Fields, b: Fields) -> Fields:
+    return tuple(torch.where(condition, x, y) for x, y in zip(a, b, strict=True))
+
+
 def _mean(parts: list[Fields]) -> Fields:
-    return tuple(sum(values) / len(parts) for values in zip(*parts, strict=True))
+    return tuple(total(list(values)) / len(parts) for values in zip(*parts, strict=True))
 
 
 def _lost(stores: Fields, record: dict[str, Tensor], day: int) -> bool:

@@ -209,7 +209,7 @@ def _fused(
     keep = torch.is_grad_enabled() and any(x.requires_grad for x in (begin, *values))
     outputs, last, record = FusedMarch.apply(problem, keep, begin.contiguous(), *(x.contiguous() for x in values))
     outputs, last = outputs[..., :units].to(forcing.device), last[:, :units].t().to(forcing.device)
-    fields = dict(zip(RECORD, record[:, :units].cpu().numpy(), strict=True))
+    fields: Record = {name: values.cpu().numpy() for name, values in zip(RECORD, record[:, :units], strict=True)}
     return outputs.view(len(wanted), days, basins, components), last.reshape(basins, components, stores), fields
 
 

@@ -8,8 +8,8 @@ such as speed.
 SCIENCE_VERSION = {
     "data": 1,
     "physics": 1,
-    "solvers": 1,
-    "kernels": 1,
+    "solvers": 2,
+    "kernels": 2,
     "models": 1,
     "training": 1,
     "evaluation": 1,
