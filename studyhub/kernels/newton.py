@@ -14,9 +14,11 @@ def solve({{o}}, {{x}}, {{p}}, dt):
     best, share, count, k = spread(R(np.inf)), one, zero, 0
     while True:
         r = newton({{o}}, {{s}}, {{x}}, {{p}}, dt)
-        norm, done = zero, zero <= one
+        norm, largest, done = zero, zero, zero <= one
         @S norm = maximum(norm, size(r[{{NS}} + #]))
-        @S done = both(done, size(r[{{NS}} + #]) <= TOLERANCE + ROUNDING * size(s#))
+        @S largest = maximum(largest, size(s#))
+        tolerance = TOLERANCE + ROUNDING * largest
+        @S done = both(done, size(r[{{NS}} + #]) <= tolerance)
         if k == {NEWTON} or not somewhere(negate(done)):
             break
         k += 1
@@ -27,9 +29,7 @@ def solve({{o}}, {{x}}, {{p}}, dt):
         share = select(better, one, R(0.5) * share)
         @S s# = select(done, s#, c# - share * d#)
         count += select(done, zero, one)
-    worst = zero
-    @S worst = maximum(worst, size(r[{{NS}} + #]) / (TOLERANCE + ROUNDING * size(s#)))
-    worst = select(done, minimum(worst, one), maximum(worst, R(2)))
+    worst = select(done, minimum(norm / tolerance, one), maximum(norm / tolerance, R(2)))
     return {{s}}, count, worst
 
 

@@ -82,16 +82,20 @@ def cost(results: Results) -> Table:
         Column("peak_memory_mib", "peak memory", "MiB", whole),
         Column("parameters", "weights", "", whole),
         Column("iterations", "Newton iterations per unit and day", "", decimals(2)),
+        Column("residual", "worst residual, in tolerances", "", significant(2)),
         Column("unconverged", "unit-days not converged", "", whole),
         Column("cut_days", "unit-days in shorter steps", "%", significant(2)),
         Column("below_zero", "unit-days below zero", "%", significant(2)),
+        Column("balance", "worst error of a unit's water balance", "mm/d", significant(2)),
         Column("device", "device"),
     )
     rows = [{"arm": arm} | _cost([run for run in results.of(arm) if run.epochs and run.result]) for arm in results.arms]
     caption = (
         "Time per batch: one update, forward and backward; means over the trials that ended. Peak memory: the largest, of the process on a "
         "CPU (it may have run another trial before), of the GPU's memory on a GPU. Unit: one component of one basin. Counts: training and "
-        "test, all trials together."
+        "test, all trials together. A residual of 1 tolerance is 1e-6 mm and what rounding leaves of the store; a day on which Newton stalls "
+        "is solved again in shorter steps. Water balance: change of the stores against what came in, went out and was made by floors, mean "
+        "over the days of the test and its warm-up."
     )
     return Table("cost", "Cost and convergence", caption, columns, frame(rows, columns))
 
@@ -112,8 +116,11 @@ def _cost(runs: Sequence[Run]) -> dict[str, Any]:
     totals = {key: sum(solve[key] for solve in solves) for key in ("unconverged", "cut_days", "below_zero")}
     iterations = sum(solve["iterations"] * solve["unit_days"] for solve in solves) / unit_days
     implicit = iterations > 0
+    balances = [solve["balance"] for solve in solves if solve.get("balance") is not None]
     return found | {
+        "balance": max(balances, default=None),
         "iterations": iterations if implicit else None,
+        "residual": max(solve["residual"] for solve in solves) if implicit else None,
         "unconverged": totals["unconverged"] if implicit else None,
         "cut_days": 100 * totals["cut_days"] / unit_days if implicit else None,
         "below_zero": 100 * totals["below_zero"] / unit_days,

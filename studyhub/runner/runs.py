@@ -28,7 +28,8 @@ SOLVE = {
     "unconverged": "unconverged_unit_days",
     "cut_days": "cut_unit_days",
     "below_zero": "below_zero_unit_days",
-    "residual": "residual",
+    "residual": "worst_residual_in_tolerances",
+    "balance": "water_balance_error_mm_per_day",
 }
 ENDING = ("seconds", "seconds_per_update", "peak_memory_mib")
 MADE_WITH = ("commit", "dirty", "device", "dtype", "host", "platform", "python", "cpu")

@@ -72,7 +72,7 @@ class _Relation:
         count = torch.zeros_like(best, dtype=torch.float64)
         for k in range(NEWTON + 1):
             off, matrix = self.linearised(before, stores, dt)
-            norm, done = off.abs().amax(-1), (off.abs() <= tolerance(stores)).all(-1)
+            norm, done = off.abs().amax(-1), (off.abs() <= tolerance(stores)[..., None]).all(-1)
             if k == NEWTON or done.all():
                 break
             better = (norm < best) | (share <= SMALLEST)
@@ -81,7 +81,7 @@ class _Relation:
             best, share = torch.where(better, norm, best), torch.where(better, 1.0, 0.5 * share)
             stores = torch.where(done[..., None], stores, accepted - share[..., None] * correction)
             count += (~done).double()
-        worst = (off.abs() / tolerance(stores)).amax(-1).double()
+        worst = (off.abs().amax(-1) / tolerance(stores)).double()
         return stores, count, torch.where(done, worst.clamp(max=1), worst.nan_to_num(torch.inf).clamp(min=2))
 
     def step(self, before: Fields, dt: float) -> tuple[Step, Tensor, Tensor]:
@@ -96,8 +96,12 @@ class _Relation:
 
 
 def tolerance(stores: Tensor) -> Tensor:
-    """Residual [mm] below which a store has converged."""
-    return TOLERANCE[str(stores.dtype).removeprefix("torch.")] + 8 * torch.finfo(stores.dtype).eps * stores.abs()
+    """Residual [mm] below which a unit has converged, from its stores [..., store].
+
+    Rounding is that of its largest store: what flows from there carries it into all others.
+    """
+    rounding = 8 * torch.finfo(stores.dtype).eps * stores.abs().amax(-1)
+    return TOLERANCE[str(stores.dtype).removeprefix("torch.")] + rounding
 
 
 def _implicit_day(relation: _Relation, begin: Fields, steps: int, record: dict[str, Tensor]) -> Step:

@@ -5,7 +5,7 @@ What a unit (basin x component) gets never depends on which other units share it
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Literal
 
@@ -50,9 +50,9 @@ class Diverged(Exception):
 class SolveReport:
     """How a march went, over all units and days.
 
-    ``iterations`` is the mean number of Newton iterations per unit and day; ``residual`` the worst residual in units of the tolerance (at
+    ``iterations`` is the mean number of Newton corrections per unit and day; ``residual`` the worst residual in units of the tolerance (at
     most 1: all converged); ``cut_days`` counts unit-days that needed shorter steps, ``below_zero`` unit-days that ended with a store below
-    zero.
+    zero; ``balance`` is the worst error of a unit's water balance [mm/d], mean over its days, where the outputs ``BALANCE`` were asked for.
     """
 
     unit_days: int
@@ -62,6 +62,7 @@ class SolveReport:
     residual: float
     below_zero: int
     backend: str
+    balance: float | None = None
 
     def then(self, later: "SolveReport") -> "SolveReport":
         """Report of this march and the one that went on from it."""
@@ -74,6 +75,7 @@ class SolveReport:
             residual=max(self.residual, later.residual),
             below_zero=self.below_zero + later.below_zero,
             backend=later.backend,
+            balance=max((x for x in (self.balance, later.balance) if x is not None), default=None),
         )
 
 
@@ -108,7 +110,8 @@ def march(
     forcing : [time, basin, variable] in the order of ``physics.forcing``
     parameters : one tensor per parameter, in its unit: [basin, component] where it is static, [time, basin, component] where it varies from
     day to day
-    outputs : names out of ``physics.output_names``, or "floor": the water [mm/d] that a sequential sweep makes where it holds stores up
+    outputs : names out of ``physics.output_names``; "boundary", what the stores gain from outside; "floor", the water that a sequential
+    sweep makes where it holds stores up
     stores : [basin, component, store] in mm to begin with; by default what the scheme begins with
     steps_per_day : steps of equal length within the day, forcing and parameters constant
     raw : evaluate an explicit scheme's fluxes at stores below zero as they are
@@ -134,7 +137,18 @@ def march(
         values, last, record = _fused(compiled, physics, forcing, parameters, wanted, start, steps_per_day)
     _watch(physics, record, shape[1], first_day)
     report = _report(record, forcing.shape[0], "eager" if compiled is None else f"{compiled.target} kernel")
-    return Marched(dict(zip(outputs, values, strict=True)), last, report)
+    found = dict(zip(outputs, values, strict=True))
+    if set(BALANCE) <= set(found):
+        report = replace(report, balance=_balance_error(found, start, last))
+    return Marched(found, last, report)
+
+
+def _balance_error(outputs: Mapping[str, Tensor], start: Tensor, last: Tensor) -> float:
+    """Worst difference [mm/d] between what a unit's stores have gained and what came in, mean over the days."""
+    with torch.no_grad():
+        gained = sum((outputs[name].double() for name in BALANCE), start=torch.zeros(()).double())
+        error = last.double().sum(-1) - start.double().sum(-1) - gained.sum(0)
+        return float(error.abs().max()) / len(gained)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ PROVENANCE = {
     "dtype": "float32",
 }
 SOLVE = {"unit_days": 100, "iterations": 2.0, "unconverged": 3, "cut_days": 4, "residual": 0.9, "below_zero": 5, "backend": "cpu kernel"}
+SOLVE |= {"balance": 3e-5}
 
 Outcome = Callable[[Cell], str]
 

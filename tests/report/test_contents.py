@@ -43,7 +43,7 @@ def test_arms_with_other_basins_are_also_compared_on_those_that_all_have(toy):
 def test_cost_adds_up_trials_and_says_units(toy):
     results = collect(toy.write().end(lambda cell: "finished" if cell.arm == "implicit" else "pending").store, "toy")
     table = contents.cost(results)
-    assert table.rows()[0] == ["sequential", *["–"] * 9]
+    assert table.rows()[0] == ["sequential", *["–"] * 11]
     row = dict(zip([column.key for column in table.columns], table.rows()[1], strict=True))
     assert row == {
         "arm": "implicit",
@@ -52,9 +52,11 @@ def test_cost_adds_up_trials_and_says_units(toy):
         "peak_memory_mib": "1\u202f000",
         "parameters": "1\u202f234",
         "iterations": "2.00",
+        "residual": "0.90",
         "unconverged": "6",
         "cut_days": "4.0",
         "below_zero": "5.0",
+        "balance": "0.000030",
         "device": "cpu",
     }
     assert {column.key: column.unit for column in table.columns}["minutes"] == "min"
