@@ -56,10 +56,10 @@ class Problem:
 
 
 class FusedMarch(torch.autograd.Function):
-    """(start [store, unit], parameters [unit] or [day, unit]) -> (outputs [output, day, unit], last stores [store, unit], record)."""
+    """(start [store, unit], parameters [unit] or [day, unit]) -> (last stores [store, unit], record, outputs [day, unit] one by one)."""
 
     @staticmethod
-    def forward(ctx: Any, problem: Problem, keep: bool, start: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, problem: Problem, keep: bool, start: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         days, units, stores = problem.days, problem.units, len(start)
         kept = start.new_empty((days + 1) * stores * units if keep else 0)
         cut = torch.zeros(days * problem.blocks if keep else 0, dtype=torch.uint8, device=start.device)
@@ -68,13 +68,14 @@ class FusedMarch(torch.autograd.Function):
         problem.run("forward", parameters, keep, start, kept, outputs, problem.slot, last, cut, record)
         ctx.problem, ctx.parameters, ctx.kept, ctx.stores = problem, parameters, (kept, cut), stores
         ctx.mark_non_differentiable(record)
-        return outputs, last, record
+        return last, record, *outputs
 
     @staticmethod
-    def backward(ctx: Any, grad_outputs: Tensor, grad_last: Tensor, _: Any) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_last: Tensor, _: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         problem, (kept, cut) = ctx.problem, ctx.kept
         by_start, by_parameters = torch.empty_like(grad_last), tuple(torch.empty_like(x) for x in ctx.parameters)
         inner = by_start.new_empty(problem.steps * ctx.stores * problem.blocks * problem.module.WIDTH)
-        gradients = (grad_outputs.contiguous(), grad_last.contiguous())
+        by_outputs = grad_outputs[0].contiguous() if len(grad_outputs) == 1 else torch.stack(grad_outputs) if grad_outputs else inner[:0]
+        gradients = (by_outputs, grad_last.contiguous())
         problem.run("backward", ctx.parameters, kept, problem.slot, cut, *gradients, by_parameters, by_start, inner)
         return None, None, by_start, *by_parameters

@@ -207,7 +207,7 @@ def _fused(
     wanted: list[int],
     start: Tensor,
     steps: int,
-) -> tuple[Tensor, Tensor, Record]:
+) -> tuple[list[Tensor], Tensor, Record]:
     (basins, components, stores), days, device = start.shape, forcing.shape[0], compiled.device
     units = basins * components
     values = [parameters[name] for name in physics.parameter_names]
@@ -221,10 +221,12 @@ def _fused(
     weather = forcing.detach().to(device).contiguous()
     problem = Problem(compiled.module, compiled.runner, weather, basin * forcing.shape[2], slot, steps)
     keep = torch.is_grad_enabled() and any(x.requires_grad for x in (begin, *values))
-    outputs, last, record = FusedMarch.apply(problem, keep, begin.contiguous(), *(x.contiguous() for x in values))
-    outputs, last = outputs[..., :units].to(forcing.device), last[:, :units].t().to(forcing.device)
-    fields: Record = {name: values.cpu().numpy() for name, values in zip(RECORD, record[:, :units], strict=True)}
-    return outputs.view(len(wanted), days, basins, components), last.reshape(basins, components, stores), fields
+    last, record, *outputs = FusedMarch.apply(problem, keep, begin.contiguous(), *(x.contiguous() for x in values))
+    if missing > 0:
+        last, record, *outputs = (x[..., :units] for x in (last, record, *outputs))
+    fields: Record = {name: values.cpu().numpy() for name, values in zip(RECORD, record, strict=True)}
+    last = last.t().reshape(basins, components, stores).to(forcing.device)
+    return [x.view(days, basins, components).to(forcing.device) for x in outputs], last, fields
 
 
 def _watch(physics: Model, record: Record, components: int, first_day: int) -> None:
