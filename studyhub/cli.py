@@ -14,11 +14,13 @@ from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from studyhub import show
 from studyhub.errors import StoreError, StudyhubError
+from studyhub.show import AsJson, print_columns, print_json
 
 OUR_FAULT, STOPPED = 3, 130
 
@@ -34,15 +36,6 @@ Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help=
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="change a key; may be repeated")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="name of the study, in place of the file's")]
 Data = Annotated[Path | None, typer.Option(metavar="SHARDS", help="run on these ingested basins, in place of the study's data")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-
-
-class Target(Enum):
-    CPU, CUDA = "cpu", "cuda"
-
-
-class Precision(Enum):
-    FLOAT32, FLOAT64 = "float32", "float64"
 
 
 class Alternative(Enum):
@@ -86,11 +79,11 @@ def plan(
     prepared = prepare(study, home, changes or (), data, name)
     rows = [asdict(cell) | {"state": prepared.store.state(cell.trial)} for cell in prepared.plan.cells]
     if as_json:
-        _print_json({"study": prepared.spec.name, "question": prepared.spec.question, "cells": rows})
+        print_json({"study": prepared.spec.name, "question": prepared.spec.question, "cells": rows})
         return
     print(describe(prepared.spec, prepared.plan), end="\n\n")
     columns = ("trial", "arm", "fold", "seed", "state")
-    _print_columns(columns, [[row[column] for column in columns] for row in rows])
+    print_columns(columns, [[row[column] for column in columns] for row in rows])
 
 
 @app.command()
@@ -106,7 +99,7 @@ def status(
     store = Store(home)
     found = [status_of(store, name) for name in ((study,) if study else store.studies())]
     if as_json:
-        _print_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
         return
     if not found:
         print(f"no study in {store.home / 'studies'} yet; `studyhub launch STUDY.yaml` starts one")
@@ -159,11 +152,11 @@ def compare(
     known = METRICS.get(column.lower())
     label, unit = (known.label, known.unit) if known else (column, "-")
     if as_json:
-        _print_json(asdict(found) | {"unit": unit, "sentence": sentence(found, label, unit)})
+        print_json(asdict(found) | {"unit": unit, "sentence": sentence(found, label, unit)})
         return
     print(sentence(found, label, unit), end="\n\n")
     first, *others = details(found, label, unit)
-    _print_columns(first, others)
+    print_columns(first, others)
 
 
 @app.command()
@@ -184,7 +177,7 @@ def mirror(study: Stored, home: Home = Path(), as_json: AsJson = False) -> None:
     finally:
         writer.give_back()
     if as_json:
-        _print_json({"study": name, "mlflow": str(writer.tracking), **counts})
+        print_json({"study": name, "mlflow": str(writer.tracking), **counts})
     else:
         print(f"{name}: {', '.join(f'{count} {what}' for what, count in counts.items())} runs in {writer.tracking}")
 
@@ -241,38 +234,8 @@ def model_output(
     print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")
 
 
-@app.command()
-def kernel(
-    physics: Annotated[str, typer.Argument(metavar="PHYSICS", help="a water-balance model, such as hbv")],
-    scheme: Annotated[str, typer.Option(metavar="SCHEME", help="a numerical scheme, such as implicit")] = "sequential",
-    capillary_rise: Annotated[bool, typer.Option("--capillary-rise", help="with capillary rise")] = False,
-    target: Annotated[Target, typer.Option(help="processor that it is for")] = Target.CPU,
-    dtype: Annotated[Precision, typer.Option(help="precision")] = Precision.FLOAT32,
-    as_json: AsJson = False,
-) -> None:
-    """Print the program that solves a model's equations, as it is generated for a processor, and how much it computes."""
-    from studyhub.catalog import PHYSICS, SCHEMES
-    from studyhub.errors import SpecError
-    from studyhub.study.wording import unknown
-
-    for what, given, known in (("physics", physics, PHYSICS), ("scheme", scheme, SCHEMES)):
-        if given not in known:
-            raise SpecError(unknown(what, given, known))
-    if capillary_rise and PHYSICS[physics].capillary is None:
-        raise SpecError(f"physics {physics} has no capillary rise; leave --capillary-rise out")
-    from studyhub.kernels.count import COLUMNS, operations
-    from studyhub.kernels.source import kernel_source
-    from studyhub.solvers.march import SCHEMES as MODULES
-
-    source = kernel_source(PHYSICS[physics].variant(capillary_rise=capillary_rise), MODULES[scheme], dtype.value, target.value)
-    counts = operations(source)
-    if as_json:
-        _print_json({"source": source, "operations": counts})
-        return
-    print(source, end="\n\n")
-    print("# Operations per unit and call:")
-    rows = [[name, *(counts[name][kind] for kind in COLUMNS), counts[name].total()] for name in counts]
-    _print_columns(("# function", *COLUMNS, "all"), [["# " + str(row[0]), *row[1:]] for row in rows])
+app.command()(show.physics)
+app.command()(show.kernel)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -322,17 +285,6 @@ def _located(study: str, home: Path) -> tuple[Path, str]:
     if folder.parent.name != "studies":
         raise StoreError(f"a study is given by its name or by its folder studies/NAME, got {study}")
     return folder.parent.parent, folder.name
-
-
-def _print_json(content: Any) -> None:
-    print(json.dumps(content, indent=1))
-
-
-def _print_columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

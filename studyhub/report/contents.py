@@ -93,9 +93,9 @@ def cost(results: Results) -> Table:
     caption = (
         "Time per batch: one update, forward and backward; means over the trials that ended. Peak memory: the largest, of the process on a "
         "CPU (it may have run another trial before), of the GPU's memory on a GPU. Unit: one component of one basin. Counts: training and "
-        "test, all trials together. A residual of 1 tolerance is 1e-6 mm and what rounding leaves of the store; a day on which Newton stalls "
-        "is solved again in shorter steps. Water balance: change of the stores against what came in, went out and was made by floors, mean "
-        "over the days of the test and its warm-up."
+        "test, all trials together. The tolerance of a residual is 1e-6 mm and what rounding leaves of the stores; a day on which Newton "
+        "stalls is solved again in shorter steps. Water balance: change of the stores against what came in, went out and was made by "
+        "floors, mean over the days of the test and its warm-up."
     )
     return Table("cost", "Cost and convergence", caption, columns, frame(rows, columns))
 

@@ -27,8 +27,8 @@ Model = Any  # a physics.structure.Physics; schemes never import the physics roo
 # Outputs that every model has beside its own: what the stores gain from outside, and the water that floors make.
 BALANCE = ("boundary", "floor")
 LIMIT = 1e5  # mm; a store beyond it has diverged
-# Residual [mm] below which a step has converged, to which comes what rounding leaves of the unit's stores: 8 eps max |S|, as the rounding of
-# one store reaches every other through the fluxes. In double precision mass is to close, to 1e-9 mm a day.
+# Residual [mm] below which a step has converged, to which comes what rounding leaves of the unit's stores, 8 eps max |S|: the rounding of
+# one store reaches every other through the fluxes. In double precision mass is to close to 1e-9 mm a day.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-10}
 NEWTON = 30  # corrections before a step counts as stalled
 SMALLEST = 2.0**-6  # share of a correction that is taken whatever comes of it
