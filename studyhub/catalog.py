@@ -14,6 +14,7 @@ Song, Y. et al. (2024). doi:10.5194/hess-28-3051-2024
 from dataclasses import dataclass
 from typing import Literal
 
+from studyhub.physics.gr4j import GR4J
 from studyhub.physics.hbv import HBV
 from studyhub.physics.structure import Physics
 from studyhub.study.settings import Model
@@ -87,7 +88,7 @@ MODELS = {
     "dpl": "a parameter network gives a water-balance model its parameters (differentiable parameter learning)",
 }
 
-PHYSICS: dict[str, Physics] = {HBV.name: HBV}
+PHYSICS: dict[str, Physics] = {physics.name: physics for physics in (HBV, GR4J)}
 
 SCHEMES = {
     "sequential": "one flux after the other within the day, stores updated at once (operator splitting, as in the published HBV programs)",
@@ -109,7 +110,8 @@ OPTIMIZERS = {
     "adam": Optimizer("Adam, with the steps of Kratzert et al. (2019)", ((1, 1e-3), (11, 5e-4), (21, 1e-4))),
 }
 
-FORCING_SETS = {"hbv": HBV.forcing, "daymet": ("prcp", "srad", "tmax", "tmin", "vp")}
+# The network of every hybrid model is shown temperature too, by default: GR4J leaves it to its parameters to make up for snow.
+FORCING_SETS = {name: physics.forcing for name, physics in PHYSICS.items()} | {"daymet": ("prcp", "srad", "tmax", "tmin", "vp")}
 
 RECIPES = {
     "feng2020": Recipe(

@@ -1,4 +1,4 @@
-"""Differentiable parameter learning: a network gives the parameters of a water-balance model, whose discharge is routed to the outlet.
+"""Differentiable parameter learning: a network gives the parameters of a water-balance model and, where need be, of its routing.
 
 dHBV and dHBV.adj are this model with the sequential and the implicit scheme. Feng et al. (2024); Song et al. (2024), Eqs. 21-26.
 """
@@ -15,6 +15,7 @@ from studyhub.physics.routing import MEMORY, ROUTE_A, ROUTE_B, route
 from studyhub.physics.structure import Parameter, Physics
 from studyhub.solvers.march import Marched, SolveReport, march
 
+ROUTING = (ROUTE_A, ROUTE_B)
 Solution = tuple[dict[str, Tensor], dict[str, Tensor], SolveReport]  # parameters of the scored days, fluxes of all days, how it was solved
 
 
@@ -29,6 +30,8 @@ class Solver:
 
 class DifferentiableModel(nn.Module):
     """Network -> parameters -> water balance of ``components`` parallel parameter sets, mean of their fluxes -> routing.
+
+    A physics that is not ``routed`` does the last step itself.
 
     Parameters
     ----------
@@ -60,8 +63,8 @@ class DifferentiableModel(nn.Module):
 
     @staticmethod
     def outputs(physics: Physics, components: int, fixed: Sequence[tuple[str, float]]) -> int:
-        """Numbers per basin and day that the network gives: learned parameters x components, and two for routing."""
-        return (len(physics.parameters) - len(fixed)) * components + 2
+        """Numbers per basin and day that the network gives: learned parameters x components, then those of the routing."""
+        return (len(physics.parameters) - len(fixed)) * components + len(ROUTING if physics.routed else ())
 
     def forward(
         self, x: Tensor, attributes: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str] = (), *, parameters: bool = False
@@ -79,7 +82,7 @@ class DifferentiableModel(nn.Module):
         forcing : [time, basin, variable], in the physics' order and units
         warmup : days before the first scored one
         outputs : further fluxes wanted beside discharge, such as "et"
-        parameters : whether to return the parameters too: [basin, component], daily ones [time, basin, component], routing [basin]
+        parameters : whether to return the parameters too: [basin, component], daily ones [time, basin, component], routing's [basin]
 
         Raises
         ------
@@ -92,10 +95,9 @@ class DifferentiableModel(nn.Module):
         solve = self._in_training if self.training else self._in_evaluation
         values, fluxes, report = solve(hidden, static, forcing, warmup, ("qsim", *outputs))
         means = {name: flux.mean(-1) for name, flux in fluxes.items()}
-        start = max(warmup - MEMORY, 0)
-        a, b = (_between(static[:, i - 2], table) for i, table in enumerate((ROUTE_A, ROUTE_B)))
-        discharge = route(means.pop("qsim")[start:], a, b)[warmup - start :]
-        given = {**values, ROUTE_A.name: a, ROUTE_B.name: b} if parameters else {}
+        routing = self._routing(static)
+        discharge = _routed(means.pop("qsim"), routing, warmup)
+        given = values | routing if parameters else {}
         return Simulation(discharge, solve=report, fluxes={name: flux[warmup:] for name, flux in means.items()}, parameters=given)
 
     def _in_training(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
@@ -126,6 +128,10 @@ class DifferentiableModel(nn.Module):
                 values[table.name] = _between(static[:, columns], table)
         return values | {name: static.new_full((static.shape[0], n), value) for name, value in self.fixed.items()}
 
+    def _routing(self, static: Tensor) -> dict[str, Tensor]:
+        """Parameters of the routing, [basin] each; none where the physics has its own."""
+        return {table.name: _between(static[:, i - len(ROUTING)], table) for i, table in enumerate(ROUTING)} if self.physics.routed else {}
+
     def _head(self, hidden: Tensor, columns: slice) -> Tensor:
         head = self.network.head
         return nn.functional.linear(hidden, head.weight[columns], head.bias[columns])
@@ -135,6 +141,14 @@ class DifferentiableModel(nn.Module):
     ) -> Marched:
         how = {"steps_per_day": self.solver.steps_per_day, "raw": self.solver.raw}
         return march(self.physics, self.solver.scheme, forcing, values, outputs=outputs, stores=stores, first_day=first_day, **how)
+
+
+def _routed(discharge: Tensor, routing: dict[str, Tensor], warmup: int) -> Tensor:
+    """Discharge at the outlet [window, basin] from that of all days [time, basin], in mm/d."""
+    if not routing:
+        return discharge[warmup:]
+    start = max(warmup - MEMORY, 0)
+    return route(discharge[start:], *routing.values())[warmup - start :]
 
 
 def _between(raw: Tensor, table: Parameter) -> Tensor:

@@ -69,6 +69,7 @@ class Physics:
     stages : order of a sequential sweep
     outputs : (name, fluxes summed) pairs, in mm/d
     capillary : the same model with capillary rise, where it has one
+    routed : whether its discharge is still to be routed to the outlet; False for a model that has a unit hydrograph of its own
     """
 
     name: str
@@ -79,6 +80,7 @@ class Physics:
     stages: tuple[Stage, ...]
     outputs: tuple[tuple[str, tuple[str, ...]], ...]
     capillary: "Physics | None" = None
+    routed: bool = True
 
     def __post_init__(self) -> None:
         known = {*self.store_names, *self.parameter_names, *(symbol for symbol, _ in self.symbols)}

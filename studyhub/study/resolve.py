@@ -88,6 +88,8 @@ def meaningful(arm: Arm | ExternalArm) -> dict[str, Any]:
     if isinstance(arm, ExternalArm):
         return arm.meaningful()
     keys = [key for key in MODEL_KEYS if arm.model.kind == "dpl" or key not in DPL_KEYS]
+    if arm.model.kind == "dpl" and PHYSICS[arm.model.physics].capillary is None:
+        keys.remove("capillary_rise")
     model = {key: getattr(arm.model, "kind" if key == "model" else key) for key in keys}
     training = {key: getattr(arm.training, key) for key in TRAINING_KEYS if key != "loss_weight" or arm.training.loss == "rmse_log"}
     return model | training | {"may_diverge": arm.may_diverge}
@@ -160,11 +162,15 @@ def _of_training(model: Model, training: Training, split: Split) -> Iterator[Pro
 
 def _of_parameters(model: Model) -> Iterator[Problem]:
     physics, fixed = _physics(model), dict(model.fixed)
-    if model.capillary_rise and PHYSICS[model.physics].capillary is None:
-        yield "capillary_rise", f"physics {model.physics} has none; write `capillary_rise: false`"
     known = {parameter.name: parameter for parameter in physics.parameters}
+    if model.capillary_rise and PHYSICS[model.physics].capillary is None:
+        yield "capillary_rise", f"physics {model.physics} has none, its parameters are {listed(known)}; write `capillary_rise: false`"
     for key, names in (("dynamic", model.dynamic), ("fixed", tuple(fixed))):
-        for name in (name for name in names if name not in known):
+        foreign = [name for name in names if _foreign(name, model)]
+        if foreign:
+            message = f"physics {model.physics} has no {listed(foreign)}, its parameters are {listed(known)}"
+            yield key, f"{message}; write these, or another physics"
+        for name in (name for name in names if name not in known and name not in foreign):
             yield key, _absent(name, model, known)
     for name in (name for name in model.dynamic if name in fixed):
         yield "dynamic", f"{name} cannot be both dynamic and fixed; take it out of one of them"
@@ -180,6 +186,12 @@ def _absent(name: str, model: Model, known: Mapping[str, Parameter]) -> str:
     if capillary is not None and name in capillary.parameter_names:
         return f"{name} belongs to capillary rise, which is off; write `capillary_rise: true`, or take {name} out"
     return unknown(f"parameter of {model.physics}", name, known)
+
+
+def _foreign(name: str, model: Model) -> bool:
+    """Tell a parameter that only another physics has."""
+    every = {key: (physics.capillary or physics).parameter_names for key, physics in PHYSICS.items()}
+    return name not in every.pop(model.physics) and any(name in names for names in every.values())
 
 
 def _impossible(parameter: Parameter, value: float) -> bool:

@@ -78,6 +78,19 @@ def test_a_trial_leaves_scores_that_follow_from_its_simulation(trial, world, tmp
         assert (parameters.low <= parameters["mean"] * (1 + 1e-9)).all()
 
 
+def test_another_physics_is_trained_and_leaves_its_own_parameters(trial, world, tmp_path):
+    model = replace(DPL, physics="gr4j", dynamic=("X2",), capillary_rise=False)
+    training = replace(TRAINING, epochs=4, optimizer="adam", learning_rate=((1, 0.02),))
+    outcome, epochs = finished(trial(model, training), world, tmp_path / "run")
+    assert outcome.state == "finished"
+    assert epochs[-1].loss < epochs[0].loss
+    parameters = pd.read_parquet(tmp_path / "run" / "parameters.parquet")
+    assert parameters.groupby("parameter").daily.all().to_dict() == {"X1": False, "X2": True, "X3": False, "X4": False}
+    simulation = pd.read_parquet(tmp_path / "run" / "simulation.parquet")
+    assert (simulation.qsim - simulation.baseflow).min() > -1e-4
+    assert (simulation.et > 0).mean() > 0.9
+
+
 @pytest.mark.parametrize("model", [DPL, replace(DPL, scheme="implicit"), LSTM], ids=["sequential", "implicit", "lstm"])
 def test_the_same_seed_gives_bitwise_the_same_scores(trial, world, tmp_path, model):
     tables = []

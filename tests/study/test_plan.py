@@ -181,6 +181,19 @@ def test_what_tells_arms_apart(write, facts):
     assert "lstm        lstm   daymet   -           1.0            rmse" in text
 
 
+def test_arms_of_another_physics(write, facts):
+    gr4j = "sequential: {scheme: sequential}\n  gr4j: {physics: gr4j, dynamic: [X4, X1], fixed: {X2: -0.5}, forcing: [tmean]}"
+    spec = read(write(("sequential: {scheme: sequential}", gr4j)))
+    assert (spec.arm("gr4j").model.dynamic, spec.arm("gr4j").model.fixed) == (("X1", "X4"), (("X2", -0.5),))
+    keys, rows = differences(spec.arms)
+    assert keys == ("forcing", "physics", "scheme", "dynamic", "fixed")
+    assert rows[1] == ("gr4j", "tmean", "gr4j", "sequential", "X1 X4", "X2:-0.5")
+    trials = plan(spec, facts)
+    assert len(trials.trials) == 6
+    read_by = {trial.model.physics: trial.data for trial in trials.trials.values()}
+    assert read_by["gr4j"].endswith("['pet', 'prcp', 'qobs', 'tmean']")
+
+
 # External arms
 
 
