@@ -20,7 +20,8 @@ from typing import Any
 from studyhub.physics.structure import Physics
 
 TRACED_WITH = ("torch", "numba")
-ROOMS = ("kernels", "physics", "solvers")
+# What every kernel follows from, beside the file of its physics.
+SOURCES = ("kernels/*.py", "solvers/*.py", "physics/ops.py", "physics/structure.py")
 SCHEMES = "studyhub.solvers."
 
 
@@ -64,7 +65,7 @@ def kernel_name(physics: Physics, scheme: str, real: str, target: str, raw: bool
     try:
         fluxes = [(flux.name, flux.source, flux.sink, _origin(flux.rate)) for flux in physics.fluxes]
         texts = {Path(inspect.getfile(flux.rate)) for flux in physics.fluxes}
-        texts |= {path for room in ROOMS for path in (root / room).glob("*.py")}
+        texts |= {path for pattern in SOURCES for path in root.glob(pattern)}
         digest = hashlib.sha256()
         for path in sorted(texts):
             digest.update(path.read_bytes())

@@ -14,6 +14,7 @@ from studyhub.models.simulation import Simulation
 from studyhub.physics.routing import MEMORY, ROUTE_A, ROUTE_B, route
 from studyhub.physics.structure import Parameter, Physics
 from studyhub.solvers.march import Marched, SolveReport, march
+from studyhub.solvers.scheme import BALANCE
 
 ROUTING = (ROUTE_A, ROUTE_B)
 Solution = tuple[dict[str, Tensor], dict[str, Tensor], SolveReport]  # parameters of the scored days, fluxes of all days, how it was solved
@@ -110,9 +111,9 @@ class DifferentiableModel(nn.Module):
 
     def _in_evaluation(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
         values = self._values(static, hidden)
-        marched = self._march(forcing, values, outputs)
+        marched = self._march(forcing, values, (*outputs, *BALANCE))
         scored = {name: value[warmup:] if value.ndim == 3 else value for name, value in values.items()}
-        return scored, marched.outputs, marched.report
+        return scored, {name: marched.outputs[name] for name in outputs}, marched.report
 
     def _values(self, static: Tensor, hidden: Tensor | None) -> dict[str, Tensor]:
         """Parameters in their units.

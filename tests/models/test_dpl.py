@@ -118,3 +118,11 @@ def test_every_weight_learns():
     model = small(dropout=0.3, dynamic=("BETA",)).train()
     model(*inputs(), WARMUP).discharge.sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in model.parameters())
+
+
+@pytest.mark.parametrize("scheme", ["sequential", "implicit"])
+def test_evaluation_says_how_well_water_is_conserved(scheme):
+    model = small(IMPROVED, scheme).eval()
+    balance = model(*inputs(), WARMUP).solve.balance
+    assert balance is not None and balance < 1e-9
+    assert model.train()(*inputs(), WARMUP).solve.balance is None

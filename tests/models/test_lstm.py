@@ -185,7 +185,8 @@ def test_streamflow_is_the_unscaled_target_of_the_days_after_the_warmup(recipe):
     simulation = model(x, a, None, 5)
     assert simulation.target is not None
     assert simulation.discharge.shape == simulation.target.shape == (7, 5)
-    assert torch.equal(simulation.target, model.network(x, a)[5:, :, 0])
+    # Not equal: how many days a matrix product has may decide how the BLAS of a machine rounds it.
+    torch.testing.assert_close(simulation.target, model.network(x, a)[5:, :, 0], rtol=1e-12, atol=1e-15)
     assert (simulation.discharge >= 0).all()
     positive = simulation.discharge > 0
     assert positive.any()
