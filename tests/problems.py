@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -60,6 +61,7 @@ def functional(marched, outputs: tuple[str, ...]) -> Tensor:
     return (fluxes * weights).sum() + (marched.stores * torch.arange(1, marched.stores.shape[-1] + 1)).sum()
 
 
+@cache
 def impatient(physics: Physics, scheme, real: str, target: str = "cpu", raw: bool = False):
     """A kernel that takes three of Newton's corrections for a stall, so that many days are cut into shorter steps."""
     source = kernel_source(physics, scheme, real, target, raw=raw).replace("if k == 30 or", "if k == 3 or")
