@@ -62,7 +62,7 @@ class FusedMarch(torch.autograd.Function):
     def forward(ctx: Any, problem: Problem, keep: bool, start: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         days, units, stores = problem.days, problem.units, len(start)
         kept = start.new_empty((days + 1) * stores * units if keep else 0)
-        cut = torch.zeros(days * problem.blocks if keep else 0, dtype=torch.uint8, device=start.device)
+        cut = start.new_empty(days * problem.blocks if keep else 0, dtype=torch.uint8)
         outputs = start.new_empty(int((problem.slot >= 0).sum()), days, units)
         last, record = torch.empty_like(start), start.new_zeros(len(RECORD), units)
         problem.run("forward", parameters, keep, start, kept, outputs, problem.slot, last, cut, record)

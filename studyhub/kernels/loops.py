@@ -137,13 +137,14 @@ IMPLICIT_DAY = """
             worst = maximum(worst, r[{NS} + 1])
             good = both(good, r[{NS} + 1] <= one)
             @Q if slot[#] >= 0: q# += dt * output#({o}, {s}, {x}, {p}, dt)[0]
-        if somewhere(negate(good)):
+        stalled = somewhere(negate(good))
+        if keep: cut[t * blocks + block] = stalled
+        if stalled:
             r = cut_day({e}, {x}, {p}, {s}, {q}, slot, steps, good, count, worst)
             @S s# = r[#]
             @Q q# = r[{NS} + #]
             count, worst, level = r[{NS} + {NQ}], r[{NS} + {NQ} + 1], r[{NS} + {NQ} + 2]
             cuts += select(level > R(steps), one, zero)
-            if keep: cut[t * blocks + block] = 1
         iterations += count
         residual = maximum(residual, worst)
         unconverged += select(worst <= one, zero, one)

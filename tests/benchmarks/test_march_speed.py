@@ -37,10 +37,11 @@ class Case:
         forcing = weather(self.days, self.basins).to(self.dtype)
         raw = parameters(IMPROVED, self.days, self.basins, self.components, self.dynamic)
         values = {name: value.detach().to(self.dtype).requires_grad_() for name, value in raw.items()}
+        weights = torch.full((self.days, self.basins, self.components), 1e-3, dtype=self.dtype)
 
         def update():
             marched = march(IMPROVED, self.scheme, forcing, values, steps_per_day=self.steps, backend=self.backend)
-            marched.outputs["qsim"].mean().backward()
+            marched.outputs["qsim"].backward(weights)
             assert marched.report.unconverged == 0
             assert values["BETA"].grad.isfinite().all()
             return marched.report
