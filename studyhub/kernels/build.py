@@ -96,8 +96,9 @@ def _kept(name: str, source: Callable[[], str]) -> Path:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not path.exists():
+                text = source()
                 with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
-                    file.write(source())
+                    file.write(text)
                 os.replace(file.name, path)
             return path
         except OSError:

@@ -64,7 +64,7 @@ class FusedMarch(torch.autograd.Function):
         kept = start.new_empty((days + 1) * stores * units if keep else 0)
         cut = start.new_empty(days * problem.blocks if keep else 0, dtype=torch.uint8)
         outputs = start.new_empty(int((problem.slot >= 0).sum()), days, units)
-        last, record = torch.empty_like(start), start.new_zeros(len(RECORD), units)
+        last, record = start.new_empty(start.shape), start.new_zeros(len(RECORD), units)
         problem.run("forward", parameters, keep, start, kept, outputs, problem.slot, last, cut, record)
         ctx.problem, ctx.parameters, ctx.kept, ctx.stores = problem, parameters, (kept, cut), stores
         ctx.mark_non_differentiable(record)
@@ -73,7 +73,9 @@ class FusedMarch(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_last: Tensor, _: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         problem, (kept, cut) = ctx.problem, ctx.kept
-        by_start, by_parameters = torch.empty_like(grad_last), tuple(torch.empty_like(x) for x in ctx.parameters)
+        # What the kernel fills must lie in memory as the kernel counts; a gradient may come transposed.
+        by_start = torch.empty_like(grad_last, memory_format=torch.contiguous_format)
+        by_parameters = tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in ctx.parameters)
         inner = by_start.new_empty(problem.steps * ctx.stores * problem.blocks * problem.module.WIDTH)
         by_outputs = grad_outputs[0].contiguous() if len(grad_outputs) == 1 else torch.stack(grad_outputs) if grad_outputs else inner[:0]
         gradients = (by_outputs, grad_last.contiguous())

@@ -121,16 +121,16 @@ def _function(formula: Callable[..., Vector]) -> Any:
 
 @intrinsic
 def minimum(typing, a, b):
-    """The smaller number; ``b`` where either is NaN."""
+    """The smaller number; ``a`` where either is NaN, which costs no instruction: a NaN that comes from forcing or a power stays."""
     lanes = _lanes_among((a, b))
-    return lanes and (lanes(a, b), _function(lambda a, b: a.where(a.is_("<", b), b)))
+    return lanes and (lanes(a, b), _function(lambda a, b: a.where(a.builder.fcmp_unordered("<", a.value, b.value), b)))
 
 
 @intrinsic
 def maximum(typing, a, b):
-    """The larger number; ``b`` where either is NaN."""
+    """The larger number; ``a`` where either is NaN."""
     lanes = _lanes_among((a, b))
-    return lanes and (lanes(a, b), _function(lambda a, b: a.where(a.is_(">", b), b)))
+    return lanes and (lanes(a, b), _function(lambda a, b: a.where(a.builder.fcmp_unordered(">", a.value, b.value), b)))
 
 
 @intrinsic

@@ -9,12 +9,12 @@ function = cuda.jit(device=True)
 
 @function
 def minimum(a, b):
-    return a if a < b else b
+    return a if a < b or a != a else b
 
 
 @function
 def maximum(a, b):
-    return a if a > b else b
+    return a if a > b or a != a else b
 
 
 @function

@@ -1,7 +1,8 @@
 """Formulas over SIMD vectors while a kernel is compiled: exp, log and tanh as straight lines of arithmetic.
 
 They call no library, so that a kernel computes the same in every process, and a vector as fast as a number. Within the range of normal
-numbers exp and log are right to one unit in the last place, tanh to two. exp gives 0 below and infinity above what a normal number holds.
+numbers exp and log are right to 1.1 units in the last place, tanh to three. exp gives 0 below and infinity above what a normal number
+holds.
 """
 
 import math
@@ -91,7 +92,7 @@ def _exponential(x: Vector) -> tuple[Vector, Vector]:
     n = (x * (1 / math.log(2))).call("rint")
     r = n.fused(-LOG2_LOW, n.fused(-LOG2_HIGH, x))
     order, bias, shift = (8, 127, 23) if _single(x) else (14, 1023, 52)
-    p = r.polynomial(*(1 / math.factorial(k) for k in range(order, 0, -1))) * r
+    p = (r.polynomial(*(1 / math.factorial(k) for k in range(order, 1, -1))) * r).fused(r, r)
     exponent = b.add(b.fptosi(n.value, whole), same(whole, bias))
     return x.new(b.bitcast(b.shl(exponent, same(whole, shift)), x.value.type)), p
 
