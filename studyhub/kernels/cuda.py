@@ -23,6 +23,8 @@ def available() -> bool:
 def array(tensor: Tensor) -> Any:
     """The tensor's memory as a flat array."""
     flat = tensor.detach().contiguous().view(-1)
+    if not len(flat):  # memory of no size has no address that a driver would know
+        flat = flat.new_empty(1)
     return flat.numpy() if simulated() else cuda.as_cuda_array(flat, sync=False)
 
 

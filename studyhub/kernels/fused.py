@@ -66,18 +66,19 @@ class FusedMarch(torch.autograd.Function):
         outputs = start.new_empty(int((problem.slot >= 0).sum()), days, units)
         last, record = start.new_empty(start.shape), start.new_zeros(len(RECORD), units)
         problem.run("forward", parameters, keep, start, kept, outputs, problem.slot, last, cut, record)
-        ctx.problem, ctx.parameters, ctx.kept, ctx.stores = problem, parameters, (kept, cut), stores
+        ctx.save_for_backward(*parameters)
+        ctx.problem, ctx.kept, ctx.stores = problem, (kept, cut), stores
         ctx.mark_non_differentiable(record)
         return last, record, *outputs
 
     @staticmethod
     def backward(ctx: Any, grad_last: Tensor, _: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        problem, (kept, cut) = ctx.problem, ctx.kept
+        problem, (kept, cut), parameters = ctx.problem, ctx.kept, ctx.saved_tensors
         # What the kernel fills must lie in memory as the kernel counts; a gradient may come transposed.
         by_start = torch.empty_like(grad_last, memory_format=torch.contiguous_format)
-        by_parameters = tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in ctx.parameters)
+        by_parameters = tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in parameters)
         inner = by_start.new_empty(problem.steps * ctx.stores * problem.blocks * problem.module.WIDTH)
         by_outputs = grad_outputs[0].contiguous() if len(grad_outputs) == 1 else torch.stack(grad_outputs) if grad_outputs else inner[:0]
         gradients = (by_outputs, grad_last.contiguous())
-        problem.run("backward", ctx.parameters, kept, problem.slot, cut, *gradients, by_parameters, by_start, inner)
+        problem.run("backward", parameters, kept, problem.slot, cut, *gradients, by_parameters, by_start, inner)
         return None, None, by_start, *by_parameters
