@@ -7,7 +7,6 @@ import time
 from datetime import date
 from types import SimpleNamespace
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -157,7 +156,7 @@ def test_nothing_of_one_trial_reaches_the_next():
     reset_globals(3, 1)
     first = torch.rand(2), np.random.rand()  # noqa: NPY002
     assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
-    assert (torch.get_num_threads(), numba.get_num_threads()) == (1, 1)
+    assert torch.get_num_threads() == 1  # kernels go by it too
     reset_globals(3, 1)
     assert torch.equal(first[0], torch.rand(2))
     assert first[1] == np.random.rand()  # noqa: NPY002
