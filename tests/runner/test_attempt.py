@@ -35,11 +35,10 @@ def epochs(outcome_of_stop="stopped", n=3):
 @pytest.fixture(autouse=True)
 def globals_as_before():
     """An attempt sets what is global to its process, which here is that of all tests."""
-    threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
+    threads = torch.get_num_threads()
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
-    numba.set_num_threads(numba_threads)
 
 
 @pytest.fixture
