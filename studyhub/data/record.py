@@ -24,9 +24,11 @@ class Basin:
     start : first day
     series : variable -> values [time], NaN where missing
     attributes : attribute -> number, NaN where missing
-    facts : gauge_lat and gauge_lon in degrees, area_km2, continent, climate_group and the like
+    facts : gauge_lat and gauge_lon in degrees, area_km2, continent, climate_group, huc_02 and the like
     truth : variable -> values [time], known for synthetic basins only
     parameters : hidden parameter -> value, known for synthetic basins only
+    met : what the reader met and mended -> on how many days: "missing_days" (no row), "doubled_days" (two equal rows), "unsorted_days",
+        "negative_qobs" (taken as missing), ...
     """
 
     name: str
@@ -36,6 +38,7 @@ class Basin:
     facts: Mapping[str, str | float]
     truth: Mapping[str, np.ndarray] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
+    met: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
