@@ -6,26 +6,37 @@ Standard library only, so that a study is planned without the libraries that rea
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from studyhub.errors import DataError
+from studyhub.storage import Folder, absolute, folder, last_part
 from studyhub.study.settings import Period
 
-NAME = "manifest.json"
-FORMAT = 1
+NAME, UNFINISHED = "manifest.json", "ingest.json"
+FORMAT = 2
 
-Fact = str | float | int | None
+Fact = str | float | int | list[str] | None
+Where = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
 class Entry:
     """One basin: where its rows lie, which days they are, what they hash to, and what is known of the place.
 
-    ``facts`` holds gauge_lat, gauge_lon, continent, climate_group, area_km2 and the like, and of the observed discharge ``observed_days``,
-    ``first_observed`` and ``last_observed``.
+    Parameters
+    ----------
+    file, row_group : its place in ``home``
+    start, days : its days
+    hashes, missing : variable -> hash of its values, days on which it is missing
+    attributes_hash : hash of its attributes
+    observed : runs of days with observed discharge, as (first, days), counted from ``start``
+    facts : gauge_lat, gauge_lon, continent, climate_group, area_km2, dataset, flagged (quality checks) and the like; observed_days,
+        first_observed and last_observed of discharge
+    home : folder of the file
     """
 
     file: str
@@ -33,33 +44,53 @@ class Entry:
     start: date
     days: int
     hashes: Mapping[str, str]
+    missing: Mapping[str, int]
     attributes_hash: str
+    observed: tuple[tuple[int, int], ...] = ()
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    home: str = ""
 
     @property
     def period(self) -> Period:
         return Period(self.start, self.start + timedelta(days=self.days - 1))
 
+    def observed_days(self, period: Period) -> int:
+        """Count the days of a period on which discharge was observed."""
+        begin, end = ((day - self.start).days for day in (period.start, period.end))
+        return sum(max(0, min(first + days - 1, end) - max(first, begin) + 1) for first, days in self.observed)
+
+    def record(self) -> dict[str, Any]:
+        """Plain values that `from_record` takes back; ``home`` is not among them, for a folder may be moved."""
+        content = {key: value for key, value in vars(self).items() if key != "home"}
+        return content | {"start": str(self.start), "observed": [list(run) for run in self.observed]}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], home: str) -> "Entry":
+        observed = tuple((int(first), int(days)) for first, days in record["observed"])
+        return cls(**(dict(record) | {"start": date.fromisoformat(record["start"]), "observed": observed, "home": home}))
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """A shards folder without its numbers.
+    """One shards folder, or several taken together, without their numbers.
 
     Parameters
     ----------
-    folder : the shards folder
+    where : the folders, as paths or URIs
     source : name of the reader that made it
     settings : what that reader was told
     units : unit of each variable; its keys are the variables
     attribute_names : columns of the attribute file
     codes : category -> its names in the order of their integer codes (0, 1, ...; -1 is missing)
-    sizes : bytes of each Parquet file
+    sizes : bytes of each Parquet file, by folder and name
     entries : basin -> its entry
-    truth : variables of the truth file (synthetic basins only)
+    quality : check -> how many basins passed, were flagged, could not be checked
+    left_out : basin that was found but not taken -> why
+    truth : variables of the truth files (synthetic basins only)
     identity : hash that stands for all content, where the content follows from settings (synthetic basins only)
     """
 
-    folder: Path
+    where: tuple[str, ...]
     source: str
     settings: Mapping[str, Any]
     units: Mapping[str, str]
@@ -67,8 +98,15 @@ class Manifest:
     codes: Mapping[str, tuple[str, ...]]
     sizes: Mapping[str, int]
     entries: Mapping[str, Entry]
+    quality: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     truth: tuple[str, ...] = ()
     identity: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """What messages call it."""
+        return " + ".join(self.where)
 
     @property
     def basins(self) -> tuple[str, ...]:
@@ -78,7 +116,7 @@ class Manifest:
     def variables(self) -> tuple[str, ...]:
         return tuple(self.units)
 
-    @property
+    @cached_property
     def period(self) -> Period:
         """From the first day of any basin to the last day of any basin."""
         periods = [entry.period for entry in self.entries.values()]
@@ -87,6 +125,10 @@ class Manifest:
     @property
     def metadata(self) -> dict[str, Mapping[str, Fact]]:
         return {basin: entry.facts for basin, entry in self.entries.items()}
+
+    def observed_days(self, basin: str, period: Period) -> int:
+        """Count the days of a period on which the basin's discharge was observed."""
+        return self.entries[basin].observed_days(period)
 
     def hash(self, basins: Iterable[str], variables: Iterable[str]) -> str:
         """Hash of the content of these basins' variables and attributes, 16 hex digits; their order does not matter. No Parquet is read."""
@@ -105,44 +147,103 @@ class Manifest:
         if missing:
             raise DataError(f"{self.folder}: no {what} {shorten(missing)}; there are {shorten(known)}")
 
-    def save(self) -> None:
-        content = {"format": FORMAT} | {k: v for k, v in vars(self).items() if k not in {"folder", "entries"}}
-        content["period"] = [str(self.period.start), str(self.period.end)]
-        content["entries"] = {basin: asdict(entry) | {"start": str(entry.start)} for basin, entry in self.entries.items()}
-        (self.folder / NAME).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    def text(self) -> str:
+        """Return the content of ``manifest.json``."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"where", "entries"}}
+        plain["sizes"] = {path.rpartition("/")[2]: size for path, size in self.sizes.items()}
+        content = {"format": FORMAT} | plain | {"period": [str(self.period.start), str(self.period.end)]}
+        rows = ",\n".join(f"{json.dumps(basin)}: {json.dumps(entry.record(), allow_nan=False)}" for basin, entry in self.entries.items())
+        head = json.dumps(content, indent=1, allow_nan=False).removesuffix("\n}")
+        return f'{head},\n "entries": {{\n{rows}\n}}\n}}\n'
 
     @classmethod
-    def open(cls, folder: str | Path) -> "Manifest":
-        """Read ``manifest.json`` of a shards folder."""
-        folder = Path(folder)
+    def open(cls, where: Where) -> "Manifest":
+        """Read ``manifest.json`` of a shards folder, a path or URI; of several folders, what all have in common, of all their basins.
+
+        Raises
+        ------
+        DataError
+            There is none, it is damaged, or folders that cannot be taken together: a basin in two of them, a variable in two units.
+        """
+        if isinstance(where, str | Path):
+            return cls._open(folder(where), absolute(where))
+        if not where:
+            raise DataError("at least one shards folder is required, got none")
+        parts = [cls.open(one) for one in where]
+        return parts[0] if len(parts) == 1 else _together(parts)
+
+    @classmethod
+    def _open(cls, place: Folder, home: str) -> "Manifest":
         try:
-            content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            content = json.loads(place.read(NAME))
         except (FileNotFoundError, NotADirectoryError):
-            raise DataError(f"{folder}: shards with a {NAME} are required, there is none; make them with `studyhub ingest`") from None
+            if UNFINISHED in place.names():
+                raise DataError(f"{place}: an ingest that has not ended; give the same `studyhub ingest` command again to end it") from None
+            raise DataError(f"{place}: shards with a {NAME} are required, there is none; make them with `studyhub ingest`") from None
         except (OSError, ValueError) as error:
-            raise DataError(f"{folder / NAME}: cannot be read ({error}); ingest again") from None
+            raise DataError(f"{place}/{NAME}: cannot be read ({error}); ingest again") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DataError(f"{folder / NAME}: shards of format {FORMAT} are required; ingest again")
+            raise DataError(f"{place}/{NAME}: shards of format {FORMAT} are required; ingest again")
         try:
-            return cls._from_json(folder, content)
+            return cls._from_json(home, content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{folder / NAME}: damaged ({error!r}); ingest again") from None
+            raise DataError(f"{place}/{NAME}: damaged ({error!r}); ingest again") from None
 
     @classmethod
-    def _from_json(cls, folder: Path, content: dict[str, Any]) -> "Manifest":
-        entries = {basin: Entry(**(entry | {"start": date.fromisoformat(entry["start"])})) for basin, entry in content["entries"].items()}
+    def _from_json(cls, home: str, content: dict[str, Any]) -> "Manifest":
+        name = last_part(home)
+        entries = {basin: Entry.from_record(record, home) for basin, record in content["entries"].items()}
         return cls(
-            folder=folder,
+            where=(home,),
             source=content["source"],
             settings=content["settings"],
             units=content["units"],
             attribute_names=tuple(content["attribute_names"]),
-            codes={name: tuple(names) for name, names in content["codes"].items()},
-            sizes=content["sizes"],
-            entries=entries,
+            codes={category: tuple(names) for category, names in content["codes"].items()},
+            sizes={f"{home}/{file}": size for file, size in content["sizes"].items()},
+            entries={basin: replace(entry, facts={**entry.facts, "dataset": name}) for basin, entry in entries.items()},
+            quality=content["quality"],
+            left_out=content["left_out"],
             truth=tuple(content["truth"]),
             identity=content["identity"],
         )
+
+
+def _together(parts: Sequence[Manifest]) -> Manifest:
+    first, *others = parts
+    for other in others:
+        twice = sorted(set(first.entries) & set(other.entries))
+        if twice:
+            message = f"{first.folder} and {other.folder}: basins of different names are required, both have {shorten(twice)}"
+            raise DataError(f"{message}; leave them out of one of the two")
+        differ = [name for name in first.units if first.units[name] != other.units.get(name, first.units[name])]
+        if differ:
+            message = f"{differ[0]} is in {first.units[differ[0]]} in {first.folder} and in {other.units[differ[0]]} in {other.folder}"
+            raise DataError(f"{message}; ingest one of them again in the other's unit")
+        first = _pair(first, other)
+    return first
+
+
+def _pair(a: Manifest, b: Manifest) -> Manifest:
+    # A category whose codes stand for other names in the other data set cannot be told to one network.
+    alike = {name for name in a.attribute_names if name in b.attribute_names and a.codes.get(name) == b.codes.get(name)}
+    checks = {**a.quality, **b.quality}
+    return Manifest(
+        where=(*a.where, *b.where),
+        source=f"{a.source} + {b.source}",
+        settings={},
+        units={name: unit for name, unit in a.units.items() if name in b.units},
+        attribute_names=tuple(name for name in a.attribute_names if name in alike),
+        codes={name: names for name, names in a.codes.items() if name in alike},
+        sizes={**a.sizes, **b.sizes},
+        entries={**a.entries, **b.entries},
+        quality={check: _added(a.quality.get(check, {}), b.quality.get(check, {})) for check in checks},
+        left_out={**a.left_out, **b.left_out},
+    )
+
+
+def _added(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+    return {key: a.get(key, 0) + b.get(key, 0) for key in {**a, **b}}
 
 
 def digest(content: Any) -> str:

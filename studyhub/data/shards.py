@@ -1,29 +1,30 @@
 """Basins on disk: the one door to Parquet.
 
 A shards folder holds ``basins-000.parquet``, ... (columns basin, date and the variables in float32; one row group per basin),
-``attributes.parquet`` (one row per basin, float64) and ``manifest.json``. Synthetic basins also bring ``truth.parquet`` and
-``parameters_true.parquet``.
+``attributes.parquet`` (one row per basin, float64), ``quality.parquet`` (what each check found in each basin) and ``manifest.json``. Synthetic
+basins also bring ``truth-000.parquet``, ... and ``parameters_true.parquet``. It may lie in an object store, and several may be read as one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studyhub.data.manifest import Entry, Manifest
+from studyhub.data.manifest import Entry, Manifest, Where
 from studyhub.data.record import Record, days
-from studyhub.data.writer import ATTRIBUTES, PARAMETERS, TRUTH, attributes_hash, content_hash
+from studyhub.data.writer import ATTRIBUTES, PARAMETERS, QUALITY, attributes_hash, content_hash
 from studyhub.data.writer import write as write
 from studyhub.errors import DataError
+from studyhub.storage import folder
 from studyhub.study.settings import Period
 
 # What pyarrow raises at damaged files, from footers with nonsense in them to pages that do not unpack.
 BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, pa.ArrowException)
 
-Place = Callable[[str], tuple[str, int]]  # basin -> file, row group
+FileOf = Callable[[Entry], str]
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Shards:
     manifest: Manifest
 
     @classmethod
-    def open(cls, folder: str | Path) -> "Shards":
-        """Read the manifest of a shards folder."""
-        return cls(Manifest.open(folder))
+    def open(cls, where: Where) -> "Shards":
+        """Read the manifest of a shards folder, or of several; see `Manifest.open`."""
+        return cls(Manifest.open(where))
 
     @property
     def basins(self) -> tuple[str, ...]:
@@ -77,9 +78,8 @@ class Shards:
         self.manifest.require("variables", variables, self.variables)
         self.manifest.require("attributes", names, self.attribute_names)
         period = self._within(period)
-        series = self._series(basins, variables, period, lambda basin: (self._entry(basin).file, self._entry(basin).row_group))
-        columns = [self.attribute_names.index(name) for name in names]
-        return Record(basins, days(period), series, self._attributes(basins)[:, columns], names)
+        series = self._series(basins, variables, period, lambda entry: entry.file)
+        return Record(basins, days(period), series, self._attributes(basins, names), names)
 
     def truth(self, basins: Sequence[str] | None = None, variables: Sequence[str] | None = None, period: Period | None = None) -> Record:
         """Read what is known of synthetic basins only: true variables in float32 mm/d, and the hidden parameters in place of attributes."""
@@ -89,10 +89,25 @@ class Shards:
         variables = self.manifest.truth if variables is None else tuple(variables)
         self.manifest.require("true variables", variables, self.manifest.truth)
         period = self._within(period)
-        groups = {basin: i for i, basin in enumerate(self.basins)}
-        series = self._series(basins, variables, period, lambda basin: (TRUTH, groups[basin]))
-        names, values = self._numbers(PARAMETERS, basins)
-        return Record(basins, days(period), series, values, names)
+        series = self._series(basins, variables, period, lambda entry: entry.file.replace("basins-", "truth-"))
+        (home,) = self.manifest.where
+        parameters = self._numbers(home, PARAMETERS)
+        names = tuple(name for name in parameters.column_names if name != "basin")
+        return Record(basins, days(period), series, self._rows(parameters, home, PARAMETERS, basins, names), names)
+
+    def findings(self) -> pa.Table:
+        """What each quality check found in each basin: basin, check, variable, value, unit, threshold, verdict, note."""
+        return pa.concat_tables([self._numbers(home, QUALITY) for home in self.manifest.where])
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Read everything once, and raise a DataError that names what is not as it was written."""
+        for done, basin in enumerate(self.basins, start=1):
+            self.read([basin])
+            if progress is not None:
+                progress(done, len(self.basins))
+        self.findings()
+        if self.manifest.truth:
+            self.truth()
 
     def _entry(self, basin: str) -> Entry:
         return self.manifest.entries[basin]
@@ -111,70 +126,89 @@ class Shards:
             raise DataError(f"{self.manifest.folder}: the data cover {self.period}, asked for {period}")
         return period
 
-    def _series(self, basins: tuple[str, ...], variables: tuple[str, ...], period: Period, place: Place) -> dict[str, np.ndarray]:
+    def _series(self, basins: tuple[str, ...], variables: tuple[str, ...], period: Period, file_of: FileOf) -> dict[str, np.ndarray]:
         """Variables in float32 [basin, time]. Every file is opened once."""
         series = {name: np.full((len(basins), period.days), np.nan, dtype=np.float32) for name in variables}
-        rows_of_file: dict[str, list[int]] = {}
+        rows_of_file: dict[tuple[str, str], list[int]] = {}
         for row, basin in enumerate(basins):
-            rows_of_file.setdefault(place(basin)[0], []).append(row)
-        for name, rows in rows_of_file.items():
-            with self._file(name) as file:
+            entry = self._entry(basin)
+            rows_of_file.setdefault((entry.home, file_of(entry)), []).append(row)
+        for (home, name), rows in rows_of_file.items() if variables else ():
+            with self._file(home, name) as file:
                 for row in rows:
                     entry = self._entry(basins[row])
                     here, there = _overlap(entry, period)
-                    for variable, values in self._columns(file, name, basins[row], place(basins[row])[1], variables).items():
+                    for variable, values in self._columns(file, f"{home}/{name}", basins[row], variables).items():
                         series[variable][row, here] = values[there]
         return series
 
-    def _columns(self, file: pq.ParquetFile, name: str, basin: str, group: int, variables: tuple[str, ...]) -> dict[str, np.ndarray]:
+    def _columns(self, file: pq.ParquetFile, name: str, basin: str, variables: tuple[str, ...]) -> dict[str, np.ndarray]:
         """All days of one basin, checked against the manifest."""
+        entry = self._entry(basin)
         try:
-            table = file.read_row_group(group, columns=list(variables), use_threads=False)
+            table = file.read_row_group(entry.row_group, columns=list(variables), use_threads=False)
             columns = {variable: table[variable].to_numpy() for variable in variables}
         except BROKEN as error:
             raise self._damaged(name, _first_line(error)) from None
-        entry = self._entry(basin)
         for variable, values in columns.items():
             if len(values) != entry.days or content_hash(entry, values) != entry.hashes[variable]:
                 raise self._damaged(name, f"{variable} of basin {basin} is not what was written")
         return columns
 
-    def _attributes(self, basins: tuple[str, ...]) -> np.ndarray:
-        """All attributes, float64 [basin, attribute], checked against the manifest."""
-        names, values = self._numbers(ATTRIBUTES, basins)
-        if names != self.attribute_names:
-            raise self._damaged(ATTRIBUTES, "its columns are not those that were written")
-        for basin, row in zip(basins, values, strict=True):
-            if attributes_hash(names, row) != self._entry(basin).attributes_hash:
-                raise self._damaged(ATTRIBUTES, f"the attributes of basin {basin} are not what was written")
+    def _attributes(self, basins: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+        """Attributes, float64 [basin, attribute], checked against the manifest."""
+        values = np.empty((len(basins), len(names)))
+        homes = [self._entry(basin).home for basin in basins]
+        for home in dict.fromkeys(homes) if names else ():
+            here = [row for row, its in enumerate(homes) if its == home]
+            chosen = tuple(basins[row] for row in here)
+            table = self._tables[home]
+            every = tuple(name for name in table.column_names if name != "basin")
+            numbers = self._rows(table, home, ATTRIBUTES, chosen, every)
+            for basin, row in zip(chosen, numbers, strict=True):
+                if attributes_hash(every, row) != self._entry(basin).attributes_hash:
+                    raise self._damaged(f"{home}/{ATTRIBUTES}", f"the attributes of basin {basin} are not what was written")
+            values[here] = numbers[:, [every.index(name) for name in names]]
         return values
 
-    def _numbers(self, name: str, basins: tuple[str, ...]) -> tuple[tuple[str, ...], np.ndarray]:
-        """Column names and float64 [basin, column] of a file with one row per basin."""
+    @cached_property
+    def _tables(self) -> dict[str, pa.Table]:
+        """Attributes of each folder."""
+        return {home: self._numbers(home, ATTRIBUTES) for home in self.manifest.where}
+
+    def _numbers(self, home: str, name: str) -> pa.Table:
+        """A table that is read at once."""
         try:
-            with self._file(name) as file:
-                table = file.read(use_threads=False)
+            with self._file(home, name) as file:
+                return file.read(use_threads=False)
+        except BROKEN as error:
+            raise self._damaged(f"{home}/{name}", _first_line(error)) from None
+
+    def _rows(self, table: pa.Table, home: str, name: str, basins: tuple[str, ...], columns: tuple[str, ...]) -> np.ndarray:
+        """Float64 [basin, column] of a table with one row per basin."""
+        try:
             rows = {basin: i for i, basin in enumerate(table["basin"].to_pylist())}
-            names = tuple(column for column in table.column_names if column != "basin")
-            values = np.column_stack([table[column].to_numpy() for column in names]) if names else np.empty((len(rows), 0))
-            return names, values[[rows[basin] for basin in basins]]
+            there = [rows[basin] for basin in basins]
+            values = np.column_stack([table[column].to_numpy() for column in columns]) if columns else np.empty((len(rows), 0))
+            return values[there]
         except BROKEN as error:
-            raise self._damaged(name, _first_line(error)) from None
+            raise self._damaged(f"{home}/{name}", _first_line(error)) from None
 
-    def _file(self, name: str) -> pq.ParquetFile:
-        path, written = self.manifest.folder / name, self.manifest.sizes.get(name)
+    def _file(self, home: str, name: str) -> pq.ParquetFile:
+        place, written = folder(home), self.manifest.sizes.get(f"{home}/{name}")
         try:
-            size = path.stat().st_size
+            size = place.size(name)
             if size != written:
-                raise self._damaged(name, f"it has {size} bytes, {written} were written")
-            return pq.ParquetFile(path)
+                raise self._damaged(f"{home}/{name}", f"it has {size} bytes, {written} were written")
+            return pq.ParquetFile(place.source(name), pre_buffer=True, page_checksum_verification=False)
         except FileNotFoundError:
-            raise self._damaged(name, "it is not there") from None
+            raise self._damaged(f"{home}/{name}", "it is not there") from None
         except BROKEN as error:
-            raise self._damaged(name, _first_line(error)) from None
+            raise self._damaged(f"{home}/{name}", _first_line(error)) from None
 
-    def _damaged(self, name: str, why: str) -> DataError:
-        return DataError(f"{self.manifest.folder / name}: damaged shard ({why}); ingest again")
+    @staticmethod
+    def _damaged(path: str, why: str) -> DataError:
+        return DataError(f"{path}: damaged shard ({why}); ingest again")
 
 
 def _overlap(entry: Entry, period: Period) -> tuple[slice, slice]:

@@ -1,12 +1,18 @@
-"""Writing a shards folder: complete or not at all."""
+"""Writing a shards folder: in blocks of basins, each complete or not at all, and the manifest last.
+
+A folder is shards once its manifest is there. So it can be written where nothing can be renamed, and what was interrupted can go on.
+"""
 
 import hashlib
+import io
+import json
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +20,156 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studyhub.data.manifest import Entry, Fact, Manifest, digest
-from studyhub.data.record import TRUTH_UNITS, UNITS, Basin, days
+from studyhub.data.manifest import NAME, Entry, Fact, Manifest, digest
+from studyhub.data.record import TRUTH_UNITS, UNITS, Basin
 from studyhub.errors import DataError
+from studyhub.storage import Folder, LocalFolder, absolute
 
 BASINS_PER_FILE = 64
-ATTRIBUTES, TRUTH, PARAMETERS = "attributes.parquet", "truth.parquet", "parameters_true.parquet"
+ATTRIBUTES, PARAMETERS, QUALITY = "attributes.parquet", "parameters_true.parquet", "quality.parquet"
+SHARD, TRUTH, BLOCK = "basins-{:03d}.parquet", "truth-{:03d}.parquet", "block-{:03d}.json"
+COMPRESSION = "zstd"
+FINDINGS = pa.schema(
+    [(name, pa.string()) for name in ("basin", "check", "variable")]
+    + [("value", pa.float64()), ("unit", pa.string()), ("threshold", pa.float64()), ("verdict", pa.string()), ("note", pa.string())]
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a manifest says beside what follows from the basins; see `Manifest`."""
+
+    source: str
+    settings: Mapping[str, Any]
+    units: Mapping[str, str]
+    codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    identity: str | None = None
+
+
+@dataclass
+class Block:
+    """What is known of the basins of one file, as plain values for JSON.
+
+    Parameters
+    ----------
+    entries : basin -> record of its entry
+    attributes, parameters : a row per basin, with NaN as None
+    findings : rows of the quality table
+    left_out : basin -> why it was not taken
+    sizes : file -> bytes
+    truth : variables of the truth file
+    """
+
+    entries: dict[str, Row] = field(default_factory=dict)
+    attributes: list[Row] = field(default_factory=list)
+    parameters: list[Row] = field(default_factory=list)
+    findings: list[Row] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    truth: list[str] = field(default_factory=list)
+
+
+def write_block(
+    place: Folder,
+    number: int,
+    basins: Iterable[Basin],
+    units: Mapping[str, str],
+    *,
+    findings: Mapping[str, Sequence[Row]] | None = None,
+    left_out: Mapping[str, str] | None = None,
+) -> Block:
+    """Write the basins of one file, then what is known of them.
+
+    Parameters
+    ----------
+    number : of the file, from 0
+    basins : one by one, all of the variables of ``units`` in their order
+    findings : basin -> rows of the quality table; filled while ``basins`` are drawn, if need be
+    left_out : basin -> why it was not taken; likewise
+    """
+    files: dict[str, io.BytesIO] = {}
+    writers: dict[str, pq.ParquetWriter] = {}
+    block = Block()
+    for basin in basins:
+        _require_variables(basin, units)
+        if basin.name in block.entries:
+            raise DataError(f"basin {basin.name} comes twice")
+        series = {name: _float32(values) for name, values in basin.series.items()}
+        truth = {name: _float32(values) for name, values in basin.truth.items()}
+        row_group = len(block.entries)
+        block.entries[basin.name] = _entry(basin, SHARD.format(number), row_group, series, truth).record()
+        block.attributes.append({"basin": basin.name} | _plain(basin.attributes))
+        if truth:
+            block.truth = list(truth)
+            block.parameters.append({"basin": basin.name} | _plain(basin.parameters))
+        for name, table in ((SHARD.format(number), series), (TRUTH.format(number), truth)):
+            if table:
+                _append(files, writers, name, basin, table)
+    for name, writer in writers.items():
+        writer.close()
+        content = files[name].getvalue()
+        place.write(name, content)
+        block.sizes[name] = len(content)
+    block.findings = [row for rows in (findings or {}).values() for row in rows]
+    block.left_out = dict(left_out or {})
+    place.write(BLOCK.format(number), json.dumps(vars(block), allow_nan=False).encode())
+    return block
+
+
+def read_block(place: Folder, number: int) -> Block | None:
+    """Return what `write_block` has written; None where it has not, or not to the end."""
+    try:
+        return Block(**json.loads(place.read(BLOCK.format(number))))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None:
+    """Write the tables of all basins and, last, the manifest.
+
+    Raises
+    ------
+    DataError
+        There is no basin, one comes twice, or attributes differ from basin to basin.
+    """
+    names = [name for block in blocks for name in block.entries]
+    if not names:
+        raise DataError(f"reader {described.source}: at least one basin is required, there is none")
+    if len(set(names)) < len(names):
+        raise DataError(f"basin {next(name for name in names if names.count(name) > 1)} comes twice")
+    attributes = [row for block in blocks for row in block.attributes]
+    _require_alike(attributes)
+    tables = {
+        ATTRIBUTES: _numbers(attributes),
+        PARAMETERS: _numbers([row for block in blocks for row in block.parameters]),
+        QUALITY: pa.Table.from_pylist([row for block in blocks for row in block.findings], FINDINGS),
+    }
+    sizes = {name: size for block in blocks for name, size in block.sizes.items()}
+    for name, table in tables.items():
+        if name == QUALITY or table.num_rows:
+            content = _parquet(table)
+            place.write(name, content)
+            sizes[name] = len(content)
+    home = absolute(str(place))
+    manifest = Manifest(
+        where=(home,),
+        source=described.source,
+        settings=dict(described.settings),
+        units=dict(described.units),
+        attribute_names=tuple(name for name in attributes[0] if name != "basin"),
+        codes={name: tuple(codes) for name, codes in described.codes.items()},
+        sizes={f"{home}/{name}": size for name, size in sizes.items()},
+        entries={name: Entry.from_record(record, home) for block in blocks for name, record in block.entries.items()},
+        quality=_counts(tables[QUALITY]),
+        left_out={name: why for block in blocks for name, why in block.left_out.items()},
+        truth=tuple(blocks[0].truth),
+        identity=described.identity,
+    )
+    place.write(NAME, manifest.text().encode())
+    for number in range(len(blocks)):
+        place.remove(BLOCK.format(number))
 
 
 def write(
@@ -28,138 +178,110 @@ def write(
     *,
     source: str,
     settings: Mapping[str, Any],
+    units: Mapping[str, str] | None = None,
     codes: Mapping[str, Sequence[str]] | None = None,
     identity: str | None = None,
     basins_per_file: int = BASINS_PER_FILE,
 ) -> Path:
-    """Write basins as they come; ``folder`` must not exist yet.
+    """Write basins as they come into a folder of this machine, which must not exist yet and appears complete or not at all.
 
-    Everything is written beside ``folder`` and renamed in at the end, so that an interrupted write leaves no ``folder``. The other
-    parameters are those of `Manifest`.
+    ``units`` None takes the canonical ones; the other parameters are those of `Manifest`.
     """
-    folder = Path(folder).absolute()
-    partial = _beside(folder)
+    path = Path(folder).absolute()
+    partial = _beside(path)
     try:
-        with _Writer(partial, basins_per_file) as writer:
-            for basin in basins:
-                writer.add(basin)
-        writer.finish(source=source, settings=settings, codes=codes or {}, identity=identity)
+        place, blocks = LocalFolder(partial), []
+        left = iter(basins)
+        while some := tuple(islice(left, basins_per_file)):
+            units = units or _canonical(some[0])
+            blocks.append(write_block(place, len(blocks), some, units))
+        finish(place, blocks, Described(source, settings, units or {}, codes or {}, identity))
         partial.chmod(0o755)  # folders of mkdtemp are private
-        _rename(partial, folder)
+        _rename(partial, path)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error})") from None
+        raise DataError(f"{path}: cannot be written ({error})") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # gone already where all went well
-    return folder
-
-
-def _beside(folder: Path) -> Path:
-    """Make an empty folder to write into, on the same disk as ``folder``."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: a folder that does not exist yet is required; remove it or name another")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
-
-
-@dataclass
-class _Writer:
-    """Writes basins one by one into ``folder`` and remembers what the manifest must say."""
-
-    folder: Path
-    basins_per_file: int
-    entries: dict[str, Entry] = field(default_factory=dict)
-    attributes: list[dict[str, Any]] = field(default_factory=list)
-    parameters: list[dict[str, Any]] = field(default_factory=list)
-    variables: tuple[str, ...] = ()
-    truth: tuple[str, ...] = ()
-    shard: pq.ParquetWriter | None = None
-    truth_file: pq.ParquetWriter | None = None
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in (self.shard, self.truth_file):
-            if file is not None:
-                file.close()
-
-    def _next_shard(self, name: str) -> pq.ParquetWriter:
-        if self.shard is not None:
-            self.shard.close()
-        return pq.ParquetWriter(self.folder / name, _schema(self.variables), compression="zstd")
-
-    def add(self, basin: Basin) -> None:
-        self._require_like_the_first(basin)
-        series = {name: _float32(values) for name, values in basin.series.items()}
-        truth = {name: _float32(values) for name, values in basin.truth.items()}
-        number, row_group = divmod(len(self.entries), self.basins_per_file)
-        name = f"basins-{number:03d}.parquet"
-        entry = Entry(name, row_group, basin.start, _length(basin), {}, _attributes_hash(basin), _facts(basin))
-        hashes = {variable: content_hash(entry, values) for variable, values in (series | truth).items()}
-        self.entries[basin.name] = replace(entry, hashes=hashes)
-        self.attributes.append({"basin": basin.name, **{k: float(v) for k, v in basin.attributes.items()}})
-        if self.shard is None or row_group == 0:
-            self.shard = self._next_shard(name)
-        self.shard.write_table(_table(basin.name, entry, series))
-        if truth:
-            self._add_truth(basin, entry, truth)
-
-    def _add_truth(self, basin: Basin, entry: Entry, truth: Mapping[str, np.ndarray]) -> None:
-        if self.truth_file is None:
-            self.truth_file = pq.ParquetWriter(self.folder / TRUTH, _schema(self.truth), compression="zstd")
-        self.truth_file.write_table(_table(basin.name, entry, truth))
-        self.parameters.append({"basin": basin.name, **{k: float(v) for k, v in basin.parameters.items()}})
-
-    def _require_like_the_first(self, basin: Basin) -> None:
-        if basin.name in self.entries:
-            raise DataError(f"basin {basin.name} comes twice")
-        if not self.entries:
-            unknown = (set(basin.series) - set(UNITS)) | (set(basin.truth) - set(TRUTH_UNITS))
-            if unknown:
-                known = ", ".join(UNITS)
-                raise DataError(f"basin {basin.name}: no unit is known of {', '.join(sorted(unknown))}; known variables: {known}")
-            self.variables, self.truth = tuple(basin.series), tuple(basin.truth)
-            return
-        given = (tuple(basin.series), tuple(basin.truth), tuple(basin.attributes))
-        due = (self.variables, self.truth, tuple(name for name in self.attributes[0] if name != "basin"))
-        if given != due:
-            raise DataError(f"basin {basin.name}: the variables and attributes of the first basin are required, {due}, got {given}")
-
-    def finish(self, *, source: str, settings: Mapping[str, Any], codes: Mapping[str, Sequence[str]], identity: str | None) -> None:
-        if not self.entries:
-            raise DataError(f"reader {source}: at least one basin is required, there is none")
-        pq.write_table(pa.Table.from_pylist(self.attributes), self.folder / ATTRIBUTES, compression="zstd")
-        if self.parameters:
-            pq.write_table(pa.Table.from_pylist(self.parameters), self.folder / PARAMETERS, compression="zstd")
-        Manifest(
-            folder=self.folder,
-            source=source,
-            settings=dict(settings),
-            units={name: UNITS[name] for name in self.variables},
-            attribute_names=tuple(name for name in self.attributes[0] if name != "basin"),
-            codes={name: tuple(names) for name, names in codes.items()},
-            sizes={path.name: path.stat().st_size for path in sorted(self.folder.glob("*.parquet"))},
-            entries=self.entries,
-            truth=self.truth,
-            identity=identity,
-        ).save()
+    return path
 
 
 def content_hash(entry: Entry, values: np.ndarray) -> str:
     """Hash of one basin's float32 values and of the day they start on, 16 hex digits."""
-    return hashlib.sha256(str(entry.start).encode() + np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(str(entry.start).encode())
+    digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()[:16]
 
 
 def attributes_hash(names: Sequence[str], values: Iterable[float]) -> str:
     """Hash of one basin's attributes by name; their order does not matter."""
-    return digest({name: None if math.isnan(value) else float(value) for name, value in zip(names, values, strict=True)})
+    return digest({name: float(value) if math.isfinite(value) else None for name, value in zip(names, values, strict=True)})
 
 
-def _attributes_hash(basin: Basin) -> str:
-    return attributes_hash(tuple(basin.attributes), [float(value) for value in basin.attributes.values()])
+def runs(there: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of True of [time], as (first, days)."""
+    edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0))
+    return [(first, end - first) for first, end in edges.reshape(-1, 2).tolist()]
+
+
+def _entry(basin: Basin, file: str, row_group: int, series: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> Entry:
+    seen = np.isfinite(series["qobs"]) if "qobs" in series else np.zeros(_length(basin), dtype=bool)
+    attributes = attributes_hash(tuple(basin.attributes), [float(value) for value in basin.attributes.values()])
+    bare = Entry(file, row_group, basin.start, _length(basin), {}, {}, attributes)
+    return Entry(
+        file=file,
+        row_group=row_group,
+        start=basin.start,
+        days=bare.days,
+        hashes={name: content_hash(bare, values) for name, values in {**series, **truth}.items()},
+        missing={name: int(np.isnan(values).sum()) for name, values in series.items()},
+        attributes_hash=attributes,
+        observed=tuple(runs(seen)),
+        facts=_facts(basin, seen),
+    )
+
+
+def _facts(basin: Basin, seen: np.ndarray) -> dict[str, Fact]:
+    facts: dict[str, Fact] = {
+        name: None if isinstance(fact, float) and not math.isfinite(fact) else fact for name, fact in basin.facts.items()
+    }
+    observed = np.flatnonzero(seen)
+    first, last = (str(np.datetime64(basin.start) + int(observed[i])) if len(observed) else None for i in (0, -1))
+    return facts | {"observed_days": len(observed), "first_observed": first, "last_observed": last}
+
+
+def _append(
+    files: dict[str, io.BytesIO], writers: dict[str, pq.ParquetWriter], name: str, basin: Basin, series: Mapping[str, np.ndarray]
+) -> None:
+    if name not in writers:
+        files[name] = io.BytesIO()
+        writers[name] = pq.ParquetWriter(files[name], _schema(tuple(series)), compression=COMPRESSION, write_page_checksum=True)
+    dates = np.datetime64(basin.start) + np.arange(_length(basin))
+    columns = [pa.repeat(basin.name, len(dates)), pa.array(dates), *(pa.array(values) for values in series.values())]
+    writers[name].write_table(pa.Table.from_arrays(columns, schema=_schema(tuple(series))))
+
+
+def _require_variables(basin: Basin, units: Mapping[str, str]) -> None:
+    if tuple(basin.series) != tuple(units):
+        given, due = ", ".join(basin.series), ", ".join(units)
+        raise DataError(f"basin {basin.name}: the variables of the first basin are required, {due}, got {given}")
+    unknown = set(basin.truth) - set(TRUTH_UNITS)
+    if unknown:
+        raise DataError(f"basin {basin.name}: no unit is known of {', '.join(sorted(unknown))}")
+
+
+def _require_alike(rows: Sequence[Row]) -> None:
+    due = tuple(rows[0])
+    for row in rows:
+        if tuple(row) != due:
+            message = f"basin {row['basin']}: the attributes of the first basin are required, {', '.join(due[1:])}, got {', '.join(tuple(row)[1:])}"
+            raise DataError(message)
+
+
+def _canonical(basin: Basin) -> dict[str, str]:
+    unknown = sorted(set(basin.series) - set(UNITS))
+    if unknown:
+        raise DataError(f"basin {basin.name}: no unit is known of {', '.join(unknown)}; known variables: {', '.join(UNITS)}")
+    return {name: UNITS[name] for name in basin.series}
 
 
 def _length(basin: Basin) -> int:
@@ -175,20 +297,50 @@ def _float32(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _facts(basin: Basin) -> dict[str, Fact]:
-    facts = {name: None if isinstance(fact, float) and not math.isfinite(fact) else fact for name, fact in basin.facts.items()}
-    observed = np.flatnonzero(np.isfinite(basin.series["qobs"])) if "qobs" in basin.series else np.empty(0, dtype=np.int64)
-    first, last = (str(np.datetime64(basin.start) + int(observed[i])) if len(observed) else None for i in (0, -1))
-    return facts | {"observed_days": len(observed), "first_observed": first, "last_observed": last}
+def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}
+
+
+def _numbers(rows: Sequence[Row]) -> pa.Table:
+    """Table of a text column "basin" and numbers, NaN where None."""
+    if not rows:
+        return pa.table({"basin": pa.array([], pa.string())})
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return pa.table(
+        {
+            name: pa.array(values, pa.string()) if name == "basin" else pa.array(np.array(values, dtype=np.float64))
+            for name, values in columns.items()
+        }
+    )
+
+
+def _counts(findings: pa.Table) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for check, verdict in zip(findings["check"].to_pylist(), findings["verdict"].to_pylist(), strict=True):
+        of_check = counts.setdefault(check, {})
+        of_check[verdict] = of_check.get(verdict, 0) + 1
+    return counts
+
+
+def _parquet(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file, compression=COMPRESSION, write_page_checksum=True)
+    return file.getvalue()
 
 
 def _schema(variables: Sequence[str]) -> pa.Schema:
     return pa.schema([("basin", pa.string()), ("date", pa.date32()), *((name, pa.float32()) for name in variables)])
 
 
-def _table(basin: str, entry: Entry, series: Mapping[str, np.ndarray]) -> pa.Table:
-    columns = [pa.repeat(basin, entry.days), pa.array(days(entry.period)), *(pa.array(values) for values in series.values())]
-    return pa.Table.from_arrays(columns, schema=_schema(tuple(series)))
+def _beside(folder: Path) -> Path:
+    """Make an empty folder to write into, on the same disk as ``folder``."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder}: a folder that does not exist yet is required; remove it or name another")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
 def _rename(partial: Path, folder: Path) -> None:

@@ -22,7 +22,7 @@ def test_says_what_is_there(folder):
     assert manifest.units == {"prcp": "mm/d", "tmean": "degC", "pet": "mm/d", "qobs": "mm/d"}
     assert (manifest.source, manifest.settings, manifest.codes) == ("test", {"forcing": "daymet"}, {"geol": ("granite", "marl")})
     observed = {"observed_days": 900, "first_observed": "2000-01-01", "last_observed": "2002-06-18"}
-    assert manifest.metadata["a"] == {"gauge_lat": 45.0} | observed
+    assert manifest.metadata["a"] == {"gauge_lat": 45.0, "dataset": "shards"} | observed
 
 
 def test_is_read_without_heavy_libraries(folder):

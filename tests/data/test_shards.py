@@ -1,4 +1,5 @@
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -41,7 +42,7 @@ def test_a_part_in_the_order_asked_for(shards):
 
 
 def test_files_hold_a_row_group_per_basin(shards):
-    file = pq.ParquetFile(shards.manifest.folder / "basins-001.parquet")
+    file = pq.ParquetFile(Path(shards.manifest.folder) / "basins-001.parquet")
     assert file.num_row_groups == 2
     table = file.read_row_group(1)
     assert table.column_names == ["basin", "date", "prcp", "tmean", "pet", "qobs"]
@@ -129,21 +130,22 @@ def wipe(path):
 @pytest.mark.parametrize("damage", [truncate, flip, wipe, lambda path: path.unlink()])
 @pytest.mark.parametrize("name", ["basins-001.parquet", "attributes.parquet"])
 def test_a_damaged_file_is_named(shards, damage, name):
-    damage(shards.manifest.folder / name)
+    damage(Path(shards.manifest.folder) / name)
     with pytest.raises(DataError, match=f"{name}: damaged shard .*ingest again"):
         shards.read(("c", "d"))
 
 
 def test_only_the_damaged_file_is_refused(shards):
-    truncate(shards.manifest.folder / "basins-001.parquet")
+    truncate(Path(shards.manifest.folder) / "basins-001.parquet")
     assert shards.read(("a", "b", "e")).basins == ("a", "b", "e")
 
 
 def test_a_file_rewritten_with_another_value_is_named(tmp_path, make_basin):
     shards = saved(tmp_path / "one", [make_basin(days=50)])
     other = saved(tmp_path / "two", [changed(lambda: make_basin(days=50), lambda b: b.series["qobs"].__setitem__(3, 0.5))])
-    (shards.manifest.folder / "basins-000.parquet").write_bytes((other.manifest.folder / "basins-000.parquet").read_bytes())
-    shards.manifest.sizes["basins-000.parquet"] = (shards.manifest.folder / "basins-000.parquet").stat().st_size
+    (Path(shards.manifest.folder) / "basins-000.parquet").write_bytes((Path(other.manifest.folder) / "basins-000.parquet").read_bytes())
+    path = f"{shards.manifest.folder}/basins-000.parquet"
+    shards.manifest.sizes[path] = Path(path).stat().st_size
     assert shards.read(variables=("prcp",)).basins == ("a",)
     with pytest.raises(DataError, match=r"basins-000.parquet: damaged shard \(qobs of basin a is not what was written\)"):
         shards.read()
@@ -161,10 +163,10 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, make_basin, error):
 
 
 def test_nothing_is_overwritten(shards, make_basin):
-    before = sorted((path.name, path.read_bytes()) for path in shards.manifest.folder.iterdir())
+    before = sorted((path.name, path.read_bytes()) for path in Path(shards.manifest.folder).iterdir())
     with pytest.raises(DataError, match="does not exist yet is required"):
         write(shards.manifest.folder, [make_basin()], source="test", settings={})
-    assert before == sorted((path.name, path.read_bytes()) for path in shards.manifest.folder.iterdir())
+    assert before == sorted((path.name, path.read_bytes()) for path in Path(shards.manifest.folder).iterdir())
 
 
 def test_a_place_that_cannot_be_written(tmp_path, make_basin):
@@ -177,8 +179,8 @@ def test_a_place_that_cannot_be_written(tmp_path, make_basin):
     ("second", "message"),
     [
         ({"name": "a"}, "basin a comes twice"),
-        ({"attributes": {"area": 1.0}}, "variables and attributes of the first basin"),
-        ({"series": {"prcp": np.ones(3)}}, "variables and attributes of the first basin"),
+        ({"attributes": {"area": 1.0}}, "the attributes of the first basin"),
+        ({"series": {"prcp": np.ones(3)}}, "the variables of the first basin"),
         ({"series": {"prcp": np.ones(3), "tmean": np.ones(2), "pet": np.ones(3), "qobs": np.ones(3)}}, "variables of one length"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_basin_does_not_depend_on_how_many_others_there_are(world):
 
 
 def test_a_world_is_built_once(world):
-    folder = world.manifest.folder
+    folder = Path(world.manifest.folder)
     before = (folder / "manifest.json").stat().st_mtime_ns
     assert build(SETTINGS, folder).manifest == world.manifest
     assert (folder / "manifest.json").stat().st_mtime_ns == before
