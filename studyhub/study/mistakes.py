@@ -1,5 +1,6 @@
 """Pydantic's findings in a hydrologist's words: what was required, what was given, what to do, and on which line."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,12 +41,25 @@ EXAMPLES = {
 }
 
 
-def translate(document: Document, error: ValidationError) -> list[SpecError]:
-    """One SpecError for each of pydantic's findings; a required key that is only misspelt is not missed too."""
+def translate(
+    document: Document,
+    error: ValidationError,
+    keys: Callable[[Key], tuple[str, ...]] | None = None,
+    examples: Mapping[str, str] = EXAMPLES,
+) -> list[SpecError]:
+    """One SpecError for each of pydantic's findings; a required key that is only misspelt is not missed too.
+
+    ``keys`` says which keys the mapping at a place may hold, None for those of a study; ``examples`` what a required key may say.
+    """
     details = [(_key(detail), detail) for detail in error.errors(include_url=False)]
-    misspelt = [key for key, detail in details if detail["type"] == "extra_forbidden"]
-    meant = {(*key[:-1], name) for key in misspelt for name in _known(document, key[:-1]) if f"`{name}`" in _unknown_key(document, key)}
-    return [_one(document, key, detail) for key, detail in details if detail["type"] != "missing" or key not in meant]
+    unknown = {key: _unknown_key(document, key, keys) for key, detail in details if detail["type"] == "extra_forbidden"}
+    known = keys or (lambda parent: _known(document, parent))
+    meant = {(*key[:-1], name) for key, words in unknown.items() for name in known(key[:-1]) if f"`{name}`" in words}
+    return [
+        document.error(unknown[key] if key in unknown else _words(key, detail, examples), *key)
+        for key, detail in details
+        if detail["type"] != "missing" or key not in meant
+    ]
 
 
 def _key(detail: Any) -> Key:
@@ -53,14 +67,11 @@ def _key(detail: Any) -> Key:
     return tuple(part for part in detail["loc"] if not str(part).startswith(("<", "[")))
 
 
-def _one(document: Document, key: Key, detail: Any) -> SpecError:
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return document.error(_unknown_key(document, key), *key)
-    if kind == "missing":
-        example = EXAMPLES.get(str(key[-1]))
-        return document.error("is required" + (f": {example}" if example else ""), *key)
-    return document.error(_message(kind, detail), *key)
+def _words(key: Key, detail: Any, examples: Mapping[str, str]) -> str:
+    if detail["type"] == "missing":
+        example = examples.get(str(key[-1]))
+        return "is required" + (f": {example}" if example else "")
+    return _message(detail["type"], detail)
 
 
 def _message(kind: str, detail: Any) -> str:
@@ -85,10 +96,10 @@ def _known(document: Document, parent: Key) -> tuple[str, ...]:
     return keys_at(parent)
 
 
-def _unknown_key(document: Document, key: Key) -> str:
+def _unknown_key(document: Document, key: Key, keys: Callable[[Key], tuple[str, ...]] | None) -> str:
     *parent, name = key
-    hint = nearest(name, _known(document, tuple(parent)))
-    if hint.startswith("known") and (home := _home(str(name), tuple(parent))):
+    hint = nearest(name, _known(document, tuple(parent)) if keys is None else keys(tuple(parent)))
+    if keys is None and hint.startswith("known") and (home := _home(str(name), tuple(parent))):
         return f"unknown key here; it belongs in `{home}`"
     return f"unknown key; {hint}"
 

@@ -70,8 +70,8 @@ class Document:
         self.texts |= {(*key, *inner): text for inner, text in (texts or {}).items()}
 
 
-def load(path: str | Path) -> Document:
-    """Read a YAML file that holds one mapping.
+def load(path: str | Path, what: str = "study") -> Document:
+    """Read a YAML file that holds one mapping of keys to values; ``what`` it is, is for messages.
 
     Raises
     ------
@@ -82,16 +82,16 @@ def load(path: str | Path) -> Document:
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise SpecError("a study file is required, there is none", file=file) from None
+        raise SpecError(f"a {what} file is required, there is none", file=file) from None
     except IsADirectoryError:
-        raise SpecError("a study file is required, this is a folder", file=file) from None
+        raise SpecError(f"a {what} file is required, this is a folder", file=file) from None
     except UnicodeDecodeError as error:
         raise SpecError(f"text in UTF-8 is required, byte {error.start} is not; save the file as UTF-8", file=file) from None
     except (OSError, ValueError) as error:
         raise SpecError(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=file) from None
     document = parse(text, file)
     if document.values is None:
-        raise SpecError("a study is required, the file is empty", file=file)
+        raise SpecError(f"a {what} is required, the file is empty", file=file)
     if not isinstance(document.values, dict):
         raise SpecError(f"a mapping of keys to values is required, got {shown(document.values)}", file=file, line=1)
     return document
