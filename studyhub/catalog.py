@@ -149,6 +149,12 @@ READERS = {
 
 SPLITS = {"temporal": "the same basins in both: some years train, others test"}
 
+FILLS = {
+    "zero": "missing days are 0",
+    "interpolate": "missing days lie on a line between their neighbours",
+    "climatology": "missing days are the mean of that day of the year",
+}
+
 TARGET = "qobs"
 FORCINGS = {
     "prcp": "mm/d",
@@ -174,7 +180,25 @@ DISCHARGE_SIGNATURES = """
     q_mean runoff_ratio slope_fdc baseflow_index stream_elas q5 q95 high_q_freq high_q_dur low_q_freq low_q_dur zero_q_freq hfd_mean
 """
 DISCHARGE_ATTRIBUTES = tuple(DISCHARGE_SIGNATURES.split())
-ATTRIBUTE_SETS = {"table_a1": tuple(TABLE_A1.split())}
+# Derived from precipitation, temperature and PET alone, so that every data set has them: name -> (unit, meaning). Those of CAMELS are
+# defined as there (Addor et al. 2017), over the basin's whole record.
+CLIMATE_ATTRIBUTES = {
+    "clim_p_mean": ("mm/d", "mean precipitation"),
+    "clim_pet_mean": ("mm/d", "mean potential evapotranspiration"),
+    "clim_aridity": ("-", "mean PET over mean precipitation"),
+    "clim_p_seasonality": ("-", "seasonality of precipitation: 1 all in the warm season, -1 all in the cold one, 0 even"),
+    "clim_frac_snow": ("-", "share of precipitation on days below 0 degC"),
+    "clim_high_prec_freq": ("d/yr", "days with at least 5 times the mean precipitation"),
+    "clim_high_prec_dur": ("d", "mean length of spells of such days"),
+    "clim_low_prec_freq": ("d/yr", "days with less than 1 mm of precipitation"),
+    "clim_low_prec_dur": ("d", "mean length of spells of such days"),
+    "clim_t_mean": ("degC", "mean temperature"),
+    "clim_t_amplitude": ("degC", "amplitude of the annual wave of temperature, half its range"),
+    "clim_p_cv": ("-", "standard deviation of daily precipitation over its mean"),
+    "clim_moisture": ("-", "moisture index, mean over calendar months of 1 - PET/P (wet) or P/PET - 1 (dry): -1 arid, 1 humid"),
+    "clim_moisture_range": ("-", "largest less smallest monthly moisture index, 0 no season to 2"),
+}
+ATTRIBUTE_SETS = {"table_a1": tuple(TABLE_A1.split()), "climate": tuple(CLIMATE_ATTRIBUTES)}
 
 
 def forcing_of(model: Model) -> tuple[str, ...]:
