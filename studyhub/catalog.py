@@ -144,11 +144,24 @@ STATIC_FROM = {
 
 READERS = {
     "camels-us": "CAMELS-US as distributed: Daymet forcing, USGS discharge, attribute files",
+    "caravan": "Caravan: ERA5-Land forcing, discharge and attributes of many countries, CSV or netCDF",
+    "table": "a table of your own, or a folder of tables, described by a small mapping file",
     "synthetic": "virtual basins whose true parameters are known",
 }
 
-SPLITS = {"temporal": "the same basins in both: some years train, others test"}
-
+SPLITS = {
+    "temporal": "the same basins in both: some years train, others test",
+    "pub": "prediction in ungauged basins: basins in random folds, each held out once",
+    "pur": "prediction in ungauged regions: whole groups of basins, such as continents, each held out once",
+    "frozen": "lists of basins and periods from a file",
+}
+# Named groups of basins: the fact that they go by, and its values in each group.
+BASIN_GROUPS = {
+    "camels": (
+        "huc_02",
+        (("01", "02"), ("03", "06"), ("04", "05", "07"), ("09", "10"), ("08", "11", "12", "13"), ("14", "15", "16", "18"), ("17",)),
+    ),
+}
 FILLS = {
     "zero": "missing days are 0",
     "interpolate": "missing days lie on a line between their neighbours",
@@ -166,6 +179,9 @@ FORCINGS = {
     "vp": "Pa",
     "dayl": "s",
 }
+# What is observed: discharge to learn from, the others to judge by. No network sees them, unless a study lists one as forcing. The value of
+# a satellite's composite of 8 days stands on its first day.
+OBSERVATIONS = {"et_obs": "mm/8d", "swe_obs": "mm", TARGET: "mm/d"}
 
 # Table A1 of Feng et al. (2024), under the names of the CAMELS files ("geol_porostiy" is spelt so there).
 TABLE_A1 = """

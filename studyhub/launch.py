@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,10 @@ from studyhub.data.manifest import Manifest
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import StudyhubError
 from studyhub.runner.progress import Progress, Row, duration
+from studyhub.storage import absolute
 from studyhub.study.external import ExternalArm
+from studyhub.study.files import write_texts
+from studyhub.study.lists import Frozen
 from studyhub.study.plan import DataFacts, Facts, Plan, describe, plan
 from studyhub.study.settings import External, Trial
 from studyhub.study.spec import ShardFolder, StudySpec, Synthetic, read
@@ -27,18 +30,19 @@ if TYPE_CHECKING:
     from studyhub.data.shards import Shards
 
 STOPPED = 130
+LISTS = "split.csv"
 # Where no terminal says how wide it is, a table is for a file, and nothing is gained by breaking its lines.
 FILE_WIDTH = 160
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that is read and planned, and where its data and results lie."""
+    """A study that is read and planned, and where its data and results lie; ``shards`` are folders, as absolute paths or URIs."""
 
     spec: StudySpec
     plan: Plan
     store: Store
-    shards: Path
+    shards: tuple[str, ...]
 
     def missing(self) -> dict[str, Trial]:
         """Trials without a result, all arms of one seed before the next seed.
@@ -54,26 +58,37 @@ class Prepared:
         return {name: external for name, external in self.plan.externals.items() if self.store.result(name) is None}
 
 
-def prepare(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | None = None, name: str | None = None) -> Prepared:
-    """Read and plan a study. Nothing is built or written, and neither torch nor ray is loaded."""
+def prepare(study: Path, home: Path, overrides: Sequence[str] = (), data: Sequence[str] = (), name: str | None = None) -> Prepared:
+    """Read and plan a study.
+
+    Nothing is built or written, and neither torch nor ray is loaded; but virtual basins are made where folds depend on their facts.
+    """
     spec = read(study, overrides, data, name)
-    facts, shards = _facts(spec.data, home)
-    return Prepared(spec, plan(spec, facts), Store(home), shards)
+    shards = _folders(spec.data, home)
+    return Prepared(spec, plan(spec, _facts(spec, shards)), Store(home), shards)
 
 
-def _facts(data: Synthetic | ShardFolder, home: Path) -> tuple[Facts, Path]:
-    """What the plan must know of the data, and the shards folder."""
+def _folders(data: Synthetic | ShardFolder, home: Path) -> tuple[str, ...]:
     if isinstance(data, ShardFolder):
-        return Manifest.open(data.shards), Path(data.shards)
-    settings = _settings(data)
-    return DataFacts(settings.names, settings.period, settings.hash), home / "store" / "data" / f"synthetic-{settings.identity}"
+        return tuple(map(absolute, data.shards))
+    return (str((home / "store" / "data" / f"synthetic-{_settings(data).identity}").absolute()),)
+
+
+def _facts(spec: StudySpec, shards: tuple[str, ...]) -> Facts:
+    """What the plan must know of the data."""
+    if isinstance(spec.data, ShardFolder):
+        return Manifest.open(shards)
+    if spec.needs_facts:
+        return _built(spec.data, shards, Console(stderr=True)).manifest
+    settings = _settings(spec.data)
+    return DataFacts(settings.names, settings.variables, settings.attribute_names, settings.hash)
 
 
 def _settings(data: Synthetic) -> SyntheticSettings:
     return SyntheticSettings(basins=data.basins, years=data.years, seed=data.seed)
 
 
-def launch(study: Path, home: Path, overrides: Sequence[str] = (), data: Path | None = None, name: str | None = None) -> int:
+def launch(study: Path, home: Path, overrides: Sequence[str] = (), data: Sequence[str] = (), name: str | None = None) -> int:
     """Run what is missing of a study, write and print its scores, and return the exit code.
 
     0: every trial finished, or diverged where its arm may; 1: some did not; 130: stopped by a signal.
@@ -119,7 +134,8 @@ def _score(prepared: Prepared, unscored: dict[str, External], notes: Console) ->
         arm = prepared.spec.arm(cell.arm)
         if cell.trial in unscored and isinstance(arm, ExternalArm):
             result = external.run(cell.trial, unscored[cell.trial], arm.table, shards, prepared.store)
-            said = f"{arm.name}: {external.told(result, len(unscored[cell.trial].test_basins))}"
+            fold = f", fold {cell.fold}" if len(prepared.plan.folds) > 1 else ""
+            said = f"{arm.name}{fold}: {external.told(result, len(unscored[cell.trial].test_basins))}"
             notes.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -165,29 +181,40 @@ def _shards(prepared: Prepared, notes: Console) -> "Shards":
     from studyhub.data.shards import Shards
 
     data = prepared.spec.data
-    if isinstance(data, ShardFolder):
-        return Shards.open(prepared.shards)
+    shards = Shards.open(prepared.shards) if isinstance(data, ShardFolder) else _built(data, prepared.shards, notes)
+    return replace(shards, fill=data.fill)
+
+
+def _built(data: Synthetic, shards: tuple[str, ...], notes: Console) -> "Shards":
     from studyhub.data.synthetic import build
 
-    if not prepared.shards.exists():
+    (folder,) = map(Path, shards)
+    if not folder.exists():
         notes.print(f"making {data.basins} virtual basins of {data.years} years (once)")
-    return build(_settings(data), prepared.shards)
+    return build(_settings(data), folder)
 
 
 def _write_study(prepared: Prepared) -> None:
     store, spec = prepared.store, prepared.spec
-    store.write_study(spec.name, spec.text(), prepared.plan.cells, _data(prepared))
+    frozen = Frozen.of(prepared.plan.folds, spec.split)
+    folder = store.write_study(spec.name, spec.text(), prepared.plan.cells, _data(prepared, frozen.hash))
+    write_texts({folder / LISTS: frozen.to_csv()})
     store.declare(spec.name, [claim_text(claim.better, claim.than, claim.metric) for claim in spec.compare])
 
 
-def _data(prepared: Prepared) -> dict[str, Any] | None:
-    """What reports and trackers must know of the data once the shards are gone; None where virtual basins are."""
-    if not prepared.shards.exists():
+def _data(prepared: Prepared, lists: str) -> dict[str, Any] | None:
+    """What reports and trackers must know of data and folds once the shards are gone; None where virtual basins are."""
+    if not isinstance(prepared.spec.data, ShardFolder) and not Path(prepared.shards[0]).exists():
         return None
-    manifest = Manifest.open(prepared.shards)
-    used = set(prepared.plan.basins)
+    manifest, plan = Manifest.open(prepared.shards), prepared.plan
+    used = {basin for fold in plan.folds for basin in (*fold.train_basins, *fold.test_basins)}
     facts = {basin: dict(known) for basin, known in manifest.metadata.items() if basin in used}
-    return {"source": manifest.source, "hash": manifest.hash(manifest.basins, manifest.variables), "basins": facts}
+    folds = [
+        {"number": fold.number, "name": fold.name, "train": len(fold.train_basins), "test": len(fold.test_basins)} for fold in plan.folds
+    ]
+    split = {"kind": prepared.spec.division.rule.kind, "hash": lists, "folds": folds, "left_out": [asdict(out) for out in plan.left_out]}
+    content = manifest.hash(manifest.basins, manifest.variables)
+    return {"source": manifest.source, "hash": content, "split": split, "basins": facts}
 
 
 def _rows(prepared: Prepared, missing: Iterable[str]) -> list[Row]:

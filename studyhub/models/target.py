@@ -10,6 +10,7 @@ from torch import Tensor
 from studyhub.errors import DataError
 
 RECIPES = ("feng2020", "kratzert2019")
+MEAN_PRECIPITATION = ("p_mean", "clim_p_mean")  # mm/d: as the data set has it, else from the forcing
 
 LEAST_STD = 1e-3  # below it a z-score would blow up what hardly varies
 LEAST_PRECIPITATION = 0.01  # mm/d; a desert's flow is not divided by nothing
@@ -20,7 +21,8 @@ OFFSET = 0.1  # keeps the logarithm of dry days finite
 class TargetScaler:
     """Discharge in mm/d <-> a target with mean 0 and standard deviation 1 over the training basins and days.
 
-    "feng2020": z-score of log10(sqrt(q / p_mean) + 0.1), p_mean the basin's mean precipitation. "kratzert2019": z-score of q.
+    "feng2020": z-score of log10(sqrt(q / p_mean) + 0.1), p_mean the basin's mean precipitation (p_mean or clim_p_mean among the
+    attributes). "kratzert2019": z-score of q.
 
     Parameters
     ----------
@@ -53,16 +55,18 @@ class TargetScaler:
         Raises
         ------
         DataError
-            "feng2020" without p_mean among the attributes, or nothing observed
+            "feng2020" without mean precipitation among the attributes, or nothing observed
         """
         assert recipe in RECIPES, f"a recipe is one of {RECIPES}, got {recipe!r}"
         if recipe == "feng2020":
-            if "p_mean" not in scales:
+            name = next((name for name in MEAN_PRECIPITATION if name in scales), None)
+            if name is None:
                 raise DataError(
-                    "an LSTM of recipe feng2020 learns discharge divided by mean precipitation and needs the attribute p_mean, "
-                    f"got {', '.join(scales) or 'no attribute'}; add p_mean to the attributes or choose recipe kratzert2019"
+                    "an LSTM of recipe feng2020 learns discharge divided by mean precipitation and needs the attribute p_mean or "
+                    "clim_p_mean, "
+                    f"got {', '.join(scales) or 'no attribute'}; add one of them to the attributes or choose recipe kratzert2019"
                 )
-            raw = cls(recipe, 0.0, 1.0, list(scales).index("p_mean"), *scales["p_mean"])
+            raw = cls(recipe, 0.0, 1.0, list(scales).index(name), *scales[name])
         else:
             raw = cls(recipe, 0.0, 1.0)
         values = raw.scale(q.double(), attributes.double())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from studyhub.data.manifest import Where
 from studyhub.errors import ResourceError, StudyhubError
 from studyhub.study.settings import Trial
 from studyhub.study.status import in_words
@@ -57,7 +58,7 @@ class Place:
     """What all attempts of a launch share. The file ``stop`` means, once it exists: end with the epoch. ``cpus`` are those of one trial."""
 
     home: Path
-    shards: Path
+    shards: Where
     stop: Path
     cpus: int
     device: str

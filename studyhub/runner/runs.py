@@ -212,9 +212,9 @@ def _clipped(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _source(spec: StudySpec, study: StoredStudy) -> str:
-    given = spec.data.model_dump()
+    given = {key: value for key, value in spec.data.model_dump().items() if value not in (None, ())}
     if "shards" in given:
-        return f"{study.data.get('source', 'shards')}: {given['shards']}"
+        return f"{study.data.get('source', 'shards')}: {', '.join(given['shards'])}"
     return ", ".join(f"{key} {value}" for key, value in given.items())
 
 

@@ -22,6 +22,7 @@ import ray
 from ray import tune
 from ray._private import worker as ray_worker
 
+from studyhub.data.manifest import Where
 from studyhub.errors import ResourceError
 from studyhub.runner.attempt import Place, Report, TrialRunner, attempt
 from studyhub.runner.progress import ENDED, Progress
@@ -149,7 +150,7 @@ def run(
     trials: Mapping[str, Trial],
     *,
     home: Path,
-    shards: Path,
+    shards: Where,
     each: Share,
     progress: Progress,
     runner: TrialRunner | None = None,
@@ -163,11 +164,12 @@ def run(
     ----------
     trials : id -> trial
     home : folder of store and studies
+    shards : the basins, as absolute paths or URIs
     each : what each trial gets, as `share` says
     runner : what runs a trial; None means `studyhub.runner.trial.run`
     """
     with _scratch(home) as scratch, _stop_on_signal(scratch / "stop", progress) as stop:
-        place = Place(home.absolute(), shards.absolute(), stop.path, each.cpus, each.device)
+        place = Place(home.absolute(), shards, stop.path, each.cpus, each.device)
         listener = _Listener(progress)
         work = tune.with_parameters(_work, trials=dict(trials), place=place, runner=runner)
         tune.Tuner(

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, FORCINGS
+from studyhub.catalog import ATTRIBUTE_SETS, BASIN_GROUPS, FILLS, FORCING_SETS, TARGET
+from studyhub.errors import DataError
+from studyhub.study.lists import read_basins
 from studyhub.study.settings import Period
 from studyhub.study.wording import listed, shown, unknown
 
@@ -33,17 +35,14 @@ def distinct(values: tuple) -> tuple:
     return values
 
 
-def names(what: str, *, known: Collection[str] = (), sets: Mapping[str, tuple[str, ...]] | None = None) -> PlainValidator:
-    """Return a validator for a list of distinct names, or the name of a set of them; without ``known`` any name will do."""
+def names(what: str, sets: Mapping[str, tuple[str, ...]] | None = None, *, needed: bool = False) -> PlainValidator:
+    """Return a validator for a list of distinct names, or the name of a set of them; whether the data have them, a plan asks."""
 
     def read(value: Any) -> tuple[str, ...]:
         if isinstance(value, str):
             return _named_set(what, value, sets or {})
-        if not isinstance(value, list | tuple) or not all(isinstance(name, str) and name for name in value) or (known and not value):
+        if not isinstance(value, list | tuple) or not all(isinstance(name, str) and name for name in value) or (needed and not value):
             raise ValueError(f"needs a list of {what} names{_sets(sets)}, got {shown(value)}")
-        for name in value:
-            if known and name not in known:
-                raise ValueError(unknown(what, name, known))
         return distinct(tuple(value))
 
     return PlainValidator(read)
@@ -110,9 +109,57 @@ def _basins(value: Any) -> tuple[str, ...]:
 def _whole_basins(value: Any) -> str | tuple[str, ...]:
     if value == "all":
         return "all"
+    if isinstance(value, dict) and value.keys() == {"file"} and isinstance(value["file"], str):
+        try:
+            return read_basins(value["file"])
+        except DataError as error:
+            raise ValueError(str(error)) from None
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f'needs `all` or a list of basin ids in quotes, such as ["01013500", "01022500"], got {shown(value)}')
+        known = '`all`, a list of basin ids in quotes, such as ["01013500", "01022500"], or a file of them, {file: basins.txt}'
+        raise ValueError(f"needs {known}, got {shown(value)}")
     return _basins(value)
+
+
+def _shards(value: Any) -> tuple[str, ...]:
+    """One folder or several, as they are written: a URI is no path."""
+    folders = [value] if isinstance(value, str) else value
+    if not isinstance(folders, list | tuple) or not folders or not all(isinstance(one, str) and one.strip() for one in folders):
+        raise ValueError(f"needs a folder of shards, or a list of such folders, got {shown(value)}")
+    return distinct(tuple(folders))
+
+
+def _fill(value: Any) -> str | None:
+    if value in (None, "none"):
+        return None
+    rule, colon, days = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if rule not in FILLS or not colon or not days.strip().isdecimal() or int(days) < 1:
+        known = " or ".join(f"{rule}:5" for rule in FILLS)
+        raise ValueError(f"needs a rule and the longest gap in days that it may fill, such as {known}, got {shown(value)}")
+    return f"{rule}:{int(days)}"
+
+
+def _groups(value: Any) -> str | tuple[tuple[str, ...], ...]:
+    if isinstance(value, str):
+        if value not in BASIN_GROUPS:
+            raise ValueError(f"{unknown('set of groups', value, BASIN_GROUPS)}, or lists of values such as [[Europe], [Asia, Oceania]]")
+        return value
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(group, list | tuple) and group for group in value):
+        known = f"lists of values, such as [[Europe], [Asia, Oceania]], or a set of groups ({listed(BASIN_GROUPS)})"
+        raise ValueError(f"needs {known}, got {shown(value)}")
+    distinct(tuple(name for group in value for name in group))
+    return tuple(_texts(group) for group in value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) and name for name in value):
+        raise ValueError(f'needs a list of texts, such as [Europe, Asia]; numbers stand in quotes, as ["01", "02"]; got {shown(value)}')
+    return distinct(tuple(value))
+
+
+def _forcing(value: tuple[str, ...]) -> tuple[str, ...]:
+    if TARGET in value:
+        raise ValueError(f"{TARGET} is what is to be simulated, and cannot be forcing; take it out")
+    return value
 
 
 def _arm_name(value: str) -> str:
@@ -138,15 +185,20 @@ ArmName = Annotated[str, AfterValidator(_arm_name)]
 ColumnName = Annotated[str, AfterValidator(_column_name)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Years = Annotated[float, Field(ge=0, le=1000)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PeriodLevel = Annotated[Period, PlainValidator(_period)]
 MaybePeriod = Annotated[Period | None, PlainValidator(lambda value: None if value in (None, "none") else _period(value))]
-Forcing = Annotated[tuple[str, ...], names("forcing", known=FORCINGS, sets=FORCING_SETS)]
-Attributes = Annotated[tuple[str, ...], names("attribute", sets=ATTRIBUTE_SETS)]
+Forcing = Annotated[tuple[str, ...], names("forcing", FORCING_SETS, needed=True), AfterValidator(_forcing)]
+Attributes = Annotated[tuple[str, ...], names("attribute", ATTRIBUTE_SETS)]
 Parameters = Annotated[tuple[str, ...], names("parameter")]
 Fixed = Annotated[tuple[tuple[str, float], ...], PlainValidator(_values)]
 Rates = Annotated[tuple[tuple[int, float], ...], PlainValidator(_rates)]
+Shards = Annotated[tuple[str, ...], PlainValidator(_shards)]
+Fill = Annotated[str | None, PlainValidator(_fill)]
+Groups = Annotated[str | tuple[tuple[str, ...], ...], PlainValidator(_groups)]
+Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
 Gpus = Annotated[str | float, PlainValidator(_gpus)]
 Basins = Annotated[tuple[str, ...], PlainValidator(_basins)]
 WholeBasins = Annotated[str | tuple[str, ...], PlainValidator(_whole_basins)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studyhub.errors import SpecError
+from studyhub.storage import last_part
 from studyhub.study.names import safe
 from studyhub.study.shape import StudyFile
 from studyhub.study.wording import nearest, shown
@@ -70,24 +71,26 @@ def _problem(document: Document, above: Key, part: str | int, *, last: bool) -> 
     return f"there is no such key; {nearest(part, parent)}"
 
 
-def replace_data(document: Document, shards: str) -> None:
+def replace_data(document: Document, shards: Sequence[str]) -> None:
     """Take the basins from ``shards``. A choice among basins stays, where the file chose among shards before."""
     old = document.get("data")
-    chosen = {key: old[key] for key in ("basins", "exclude") if key in old} if isinstance(old, dict) and "shards" in old else {}
-    document.put({"shards": shards, **chosen}, f"--data {shards}", "data")
+    known = old if isinstance(old, dict) else {}
+    kept = ("basins", "exclude", "without", "fill") if "shards" in known else ("without", "fill")
+    option = " ".join(f"--data {folder}" for folder in shards)
+    document.put({"shards": list(shards), **{key: known[key] for key in kept if key in known}}, option, "data")
 
 
-def derive_name(path: str | Path, changes: Sequence[Override], data: str | Path | None) -> str:
+def derive_name(path: str | Path, changes: Sequence[Override], data: Sequence[str] = ()) -> str:
     """Name a study after its file and the changes from the command line, so that a changed study never takes another's folder."""
     stem, exact = safe(Path(path).stem)
     if not stem:
         raise SpecError("no study name can be made of this file's name; give one with --name", file=str(path))
-    parts = [] if data is None else [safe(Path(data).absolute().name)]
+    parts = [safe(last_part(folder)) for folder in data]
     parts += [_change(change) for change in changes]
     name = "-".join([stem, *(text for text, _ in parts)])
     if len(name) <= LONGEST and exact and all(exact for _, exact in parts):
         return name
-    identity = repr([Path(path).stem, None if data is None else str(data), [change.text for change in changes]])
+    identity = repr([Path(path).stem, list(data), [change.text for change in changes]])
     return f"{name[:LONGEST].rstrip('.-')}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}"
 
 

@@ -24,6 +24,7 @@ Problem = tuple[str, str]  # key, message
 
 DEFAULT_RECIPE = "feng2020"
 DEFAULT_ATTRIBUTES = "table_a1"
+MEAN_PRECIPITATION = ("p_mean", "clim_p_mean")  # as the data set has it, or from the forcing that the model sees
 MODEL_KEYS = tuple("model" if field.name == "kind" else field.name for field in fields(Model))
 DPL_KEYS = MODEL_KEYS[MODEL_KEYS.index("physics") :]
 TRAINING_KEYS = tuple(field.name for field in fields(Training))
@@ -153,8 +154,9 @@ def _of_training(model: Model, training: Training, split: Split) -> Iterator[Pro
             "attributes",
             f"{listed(told)}: computed from observed discharge, test years included; take it out, it tells what is to be found",
         )
-    if model.kind == "lstm" and model.recipe == "feng2020" and "p_mean" not in model.attributes:
-        yield "attributes", "recipe feng2020 divides discharge by the attribute p_mean; add it, or write `recipe: kratzert2019`"
+    if model.kind == "lstm" and model.recipe == "feng2020" and not set(MEAN_PRECIPITATION).intersection(model.attributes):
+        known = " or ".join(MEAN_PRECIPITATION)
+        yield "attributes", f"recipe feng2020 divides discharge by the attribute {known}; add one, or write `recipe: kratzert2019`"
     if model.kind == "lstm" and training.window == 1 and split.test_warmup < split.warmup:
         message = f"an LSTM trained on windows of one day sees the {split.warmup} warm-up days before each day in the test too"
         yield "window", f"{message}: `split.test_warmup` must be at least {split.warmup}, got {split.test_warmup}"

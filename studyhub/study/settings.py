@@ -32,7 +32,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Split:
-    """Which days train, choose and judge.
+    """Which days train, choose and judge; which basins, a trial's lists say.
 
     The warm-up of a training window lies inside ``train``; the warm-up of the test and of the validation lies before them
     (``test_warmup`` days).
@@ -43,7 +43,6 @@ class Split:
     validation: Period | None = None
     warmup: int = 365
     test_warmup: int = 730
-    kind: str = "temporal"
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,8 @@ class Training:
     """How the weights are found.
 
     ``window`` is the number of scored days of one sample (rho), in days; ``learning_rate`` holds (first epoch, rate) steps, epochs from 1;
-    ``updates_per_epoch`` None means the papers' formula; ``gradient_norm`` None means no clipping.
+    ``updates_per_epoch`` None means the papers' formula; ``gradient_norm`` None means no clipping; ``resident`` is the number of training
+    basins that are in memory at once, None means all.
     """
 
     epochs: int = 50
@@ -90,11 +90,16 @@ class Training:
     loss: str = "rmse_log"
     loss_weight: float = 0.25
     checkpoint: str = "last"
+    resident: int | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training and its scoring. ``data`` is the content hash of the basins and variables used."""
+    """One training and its scoring.
+
+    ``train_basins`` and ``test_basins`` are those of one fold; how a study came to them is no part of a trial. ``data`` is the content hash
+    of the basins and variables used. ``fill`` says how gaps in forcing are filled, as "interpolate:5" (up to 5 days); None: not at all.
+    """
 
     model: Model
     training: Training
@@ -104,6 +109,7 @@ class Trial:
     seed: int
     data: str
     dtype: str = "float32"
+    fill: str | None = None
 
 
 @dataclass(frozen=True)

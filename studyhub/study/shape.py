@@ -16,10 +16,12 @@ from studyhub.study.levels import (
     ColumnName,
     Count,
     Distinct,
+    Fill,
     Fixed,
     Forcing,
     Fraction,
     Gpus,
+    Groups,
     MaybePeriod,
     OrEmpty,
     OrEmptyList,
@@ -29,8 +31,11 @@ from studyhub.study.levels import (
     Positive,
     Rates,
     Seed,
+    Shards,
     Text,
+    Texts,
     WholeBasins,
+    Years,
     ingested,
     level,
 )
@@ -55,14 +60,21 @@ class Synthetic(Shape):
     basins: Annotated[int, Field(ge=1, le=9999)] = 40
     years: Annotated[int, Field(ge=1, le=200)] = 10
     seed: Seed = 1
+    without: Texts = ()
+    fill: Fill = None
 
 
 class ShardFolder(Shape):
-    """Basins that were ingested. The path is as written: from the folder where the command runs."""
+    """Basins that were ingested: in one folder, or in several that are taken together. Paths and URIs are as written.
 
-    shards: Text
+    ``without`` names quality checks: basins that one of them flagged are left out. ``fill`` says how gaps in forcing are filled.
+    """
+
+    shards: Shards
     basins: WholeBasins = "all"
     exclude: Basins = ()
+    without: Texts = ()
+    fill: Fill = None
 
 
 def _data_kind(value: Any) -> str:
@@ -76,13 +88,31 @@ Data = Annotated[
 ]
 
 
+class YearsKeys(Shape):
+    """Observed years of discharge."""
+
+    train: Years = 0.0
+    test: Years = 0.0
+
+
 class SplitKeys(Shape):
+    """Keys of every kind of split; `study.spec` says which have a meaning for one. A list from a file brings its periods."""
+
     kind: Annotated[str, level("split", SPLITS)] = "temporal"
-    train: PeriodLevel
-    test: PeriodLevel
+    train: PeriodLevel = UNSAID
+    test: PeriodLevel = UNSAID
     validation: MaybePeriod = None
     warmup: Count = 365
     test_warmup: Count = 730
+    folds: Annotated[int, Field(ge=2)] = UNSAID
+    seed: Seed = UNSAID
+    stratify: Annotated[Text | None, OrNone] = UNSAID
+    by: Text = UNSAID
+    groups: Groups = UNSAID
+    hold_out: Texts = UNSAID
+    file: Text = UNSAID
+    min_years: YearsKeys | None = None
+    long_record: YearsKeys | None = None
 
 
 class ModelKeys(Shape):
@@ -115,6 +145,7 @@ class TrainingKeys(Shape):
     loss: Annotated[str, level("loss", LOSSES)] = UNSAID
     loss_weight: Fraction = UNSAID
     checkpoint: Annotated[str, level("level", CHECKPOINTS)] = UNSAID
+    resident: Annotated[Count | None, OrNone] = UNSAID
 
 
 class ColumnKeys(Shape):
@@ -164,6 +195,8 @@ def keys_at(path: tuple[str | int, ...]) -> tuple[str, ...]:
     """Keys that the mapping at ``path`` may hold."""
     if path[:1] == ("arms",) and path[2:] == ("columns",):
         return tuple(ColumnKeys.model_fields)
+    if path[:1] == ("split",) and path[1:2] in (("min_years",), ("long_record",)):
+        return tuple(YearsKeys.model_fields)
     shape = _SECTIONS.get(str(path[0])) if path else StudyFile
     return tuple(shape.model_fields) if shape else ()
 

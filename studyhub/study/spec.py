@@ -8,16 +8,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from studyhub.errors import SpecError
+from studyhub.storage import absolute
 from studyhub.study.dump import dump
 from studyhub.study.external import ExternalArm
 from studyhub.study.mistakes import translate
 from studyhub.study.names import check_study
 from studyhub.study.overrides import apply, derive_name, parse_override, replace_data
 from studyhub.study.resolve import Arm, Sections, meaningful, resolve
-from studyhub.study.settings import Period, Split
+from studyhub.study.resolve_split import Division
+from studyhub.study.resolve_split import resolve as resolve_split
+from studyhub.study.settings import Split
 from studyhub.study.shape import Claim, Resources, ShardFolder, StudyFile, Synthetic
+from studyhub.study.splits import Records, Regions
 from studyhub.study.wording import listed, nearest
-from studyhub.study.yaml import Document, combined, load
+from studyhub.study.yaml import Document, Key, combined, load
 
 __all__ = ["Arm", "Claim", "ExternalArm", "Resources", "ShardFolder", "StudySpec", "Synthetic", "read"]
 
@@ -31,8 +35,8 @@ class StudySpec:
     name : name of its folder
     source : the file it was read from, and ``overrides`` what the command line changed
     question : what it asks
-    data : virtual basins, or a folder of shards
-    split : which days train, choose and judge
+    data : virtual basins, or folders of shards
+    division : which days and basins train, choose and judge
     arms : the combinations under study, with all defaults filled in, and simulations from elsewhere
     seeds : each arm that is trained is so once with each
     resources : what one trial takes
@@ -44,11 +48,22 @@ class StudySpec:
     overrides: tuple[str, ...]
     question: str
     data: Synthetic | ShardFolder
-    split: Split
+    division: Division
     arms: tuple[Arm | ExternalArm, ...]
     seeds: tuple[int, ...]
     resources: Resources
     compare: tuple[Claim, ...]
+
+    @property
+    def split(self) -> Split:
+        """Which days train, choose and judge."""
+        return self.division.split
+
+    @property
+    def needs_facts(self) -> bool:
+        """Whether folds depend on what is known of the basins, so that virtual ones must be made before the study is planned."""
+        rule, records = self.division.rule, self.division.records
+        return isinstance(rule, Regions) or getattr(rule, "stratify", None) is not None or records != Records() or bool(self.data.without)
 
     def arm(self, name: str) -> Arm | ExternalArm:
         return next(arm for arm in self.arms if arm.name == name)
@@ -59,14 +74,14 @@ class StudySpec:
         return f"# resolved from {self.source}\n{changed}" + dump(_plain(self))
 
 
-def read(path: str | Path, overrides: Sequence[str] = (), data_override: str | Path | None = None, name: str | None = None) -> StudySpec:
+def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = (), name: str | None = None) -> StudySpec:
     """Read a study file.
 
     Parameters
     ----------
     path : the file
     overrides : ``path.to.key=value`` texts, values in YAML
-    data_override : a shards folder that takes the place of the file's data; basins that the file chooses among shards stay chosen
+    data : shards folders, as paths or URIs, that take the place of the file's data; basins that the file chooses among shards stay chosen
     name : name of the study; else the file's, with the changes from the command line in it
 
     Raises
@@ -75,25 +90,25 @@ def read(path: str | Path, overrides: Sequence[str] = (), data_override: str | P
         One message, with file, line and key, for all that is wrong (the first few of it).
     """
     document = load(path)
-    if data_override is not None:
-        replace_data(document, str(data_override))
+    if data:
+        replace_data(document, data)
     changes = [parse_override(text) for text in overrides]
     for change in changes:
         apply(document, change)
     given = _shape(document)
-    split, errors = _split(document, given)
-    arms, problems = _arms(document, given, split)
+    division, errors = resolve_split(document, given.split)
+    arms, problems = _arms(document, given, division.split)
     errors += [*problems, *_claims(document, given)]
     if errors:
         raise _sorted(errors)
-    options = (*(() if data_override is None else (f"--data {data_override}",)), *(f"--set {change.text}" for change in changes))
+    options = (*(f"--data {folder}" for folder in data), *(f"--set {change.text}" for change in changes))
     return StudySpec(
-        name=derive_name(path, changes, data_override) if name is None else check_study(name),
+        name=derive_name(path, changes, data) if name is None else check_study(name),
         source=str(path),
         overrides=options,
         question=given.question,
         data=given.data,
-        split=split,
+        division=division,
         arms=arms,
         seeds=given.seeds,
         resources=given.resources,
@@ -112,27 +127,24 @@ def _shape(document: Document) -> StudyFile:
 
 
 def _unquoted(document: Document) -> Iterator[SpecError]:
-    """Basin ids that YAML reads as numbers."""
-    for section in ("basins", "exclude"):
-        basins = document.get("data", section)
-        for index, basin in enumerate(basins if isinstance(basins, list) else []):
-            key = ("data", section, index)
-            if not isinstance(basin, str):
-                written = document.texts.get(key, str(basin))
-                yield document.error(f'basin ids are text: YAML reads {written} as {basin}; put it in quotes: "{written}"', *key)
+    """Ids and codes that YAML reads as numbers."""
+    for what, *section in (
+        ("basin ids are", "data", "basins"),
+        ("basin ids are", "data", "exclude"),
+        ("values of a fact are", "split", "groups"),
+        ("values of a fact are", "split", "hold_out"),
+    ):
+        for key, value in _leaves(document.get(*section), tuple(section)):
+            if type(value) in (int, float):
+                written = document.texts.get(key, str(value))
+                yield document.error(f'{what} text: YAML reads {written} as {value}; put it in quotes: "{written}"', *key)
 
 
-def _split(document: Document, given: StudyFile) -> tuple[Split, list[SpecError]]:
-    split = Split(**{name: getattr(given.split, name) for name in type(given.split).model_fields})
-    periods = {"train": split.train, "validation": split.validation, "test": split.test}
-    errors = []
-    for earlier, later in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        first, second = periods[earlier], periods[later]
-        if first is not None and second is not None and first.overlaps(second):
-            common = Period(max(first.start, second.start), min(first.end, second.end))
-            message = f"{common.days} days ({common}) of the same basins are also in `split.{earlier}` ({first})"
-            errors.append(document.error(f"{message}; a day may train, choose or judge, not two of these", "split", later))
-    return split, errors
+def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
+    """Items of a list, and of lists in it."""
+    for index, item in enumerate(value if isinstance(value, list) else []):
+        yield (*key, index), item
+        yield from _leaves(item, (*key, index))
 
 
 def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm | ExternalArm, ...], list[SpecError]]:
@@ -173,21 +185,14 @@ def _sorted(errors: Sequence[SpecError]) -> SpecError:
 
 
 def _plain(spec: StudySpec) -> dict[str, Any]:
-    split = spec.split
-    data = spec.data.model_dump()
+    data = {key: value for key, value in spec.data.model_dump().items() if value is not None}
     if isinstance(spec.data, ShardFolder):
-        data["shards"] = str(Path(spec.data.shards).absolute())
+        folders = [absolute(folder) for folder in spec.data.shards]
+        data["shards"] = folders[0] if len(folders) == 1 else folders
     return {
         "question": spec.question,
         "data": _lists(data),
-        "split": {
-            "kind": split.kind,
-            "train": _days(split.train),
-            "validation": "none" if split.validation is None else _days(split.validation),
-            "test": _days(split.test),
-            "warmup": split.warmup,
-            "test_warmup": split.test_warmup,
-        },
+        "split": _lists(spec.division.plain()),
         "arms": {arm.name: _arm(arm) for arm in spec.arms},
         "seeds": list(spec.seeds),
         "resources": spec.resources.model_dump(),
@@ -200,10 +205,6 @@ def _arm(arm: Arm | ExternalArm) -> dict[str, Any]:
     if "fixed" in settings:
         settings["fixed"] = dict(settings["fixed"])
     return _lists(settings)
-
-
-def _days(period: Period) -> list[Any]:
-    return [period.start, period.end]
 
 
 def _lists(value: Any) -> Any:

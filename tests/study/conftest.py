@@ -1,11 +1,10 @@
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
 
+from studyhub.catalog import ATTRIBUTE_SETS, FORCINGS
 from studyhub.study.plan import DataFacts
-from studyhub.study.settings import Period
 
 STUDY = """\
 question: Does the scheme matter?
@@ -44,4 +43,5 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def facts() -> DataFacts:
     basins = tuple(f"basin-{number}" for number in range(1, 5))
-    return DataFacts(basins, Period(date(1985, 10, 1), date(1995, 9, 30)), lambda used, variables: f"{sorted(used)} {sorted(variables)}")
+    attributes = (*ATTRIBUTE_SETS["table_a1"], *ATTRIBUTE_SETS["climate"])
+    return DataFacts(basins, (*FORCINGS, "qobs"), attributes, lambda used, variables: f"{sorted(used)} {sorted(variables)}")

@@ -44,12 +44,11 @@ def message(path: Path, *overrides: str) -> str:
         ("{scheme: implicit}", "{scheme: implicit, may_diverge: maybe}", "`arms.implicit.may_diverge`: needs true or false, got 'maybe'"),
         ("hidden_size: 8", "steps_per_day: 0.5", "`shared.steps_per_day`: needs a whole number, got 0.5"),
         ("hidden_size: 8", "steps_per_day: 0", "`shared.steps_per_day`: needs a number at least 1, got 0"),
-        ("hidden_size: 8", "forcing: [prcp, temp]", "`shared.forcing`: unknown forcing 'temp'; known: prcp, tmin, tmax, tmean"),
-        ("hidden_size: 8", "forcing: [prcp, qobs]", "`shared.forcing`: unknown forcing 'qobs'"),
+        ("hidden_size: 8", "forcing: [prcp, qobs]", "`shared.forcing`: qobs is what is to be simulated, and cannot be forcing; take it"),
         ("hidden_size: 8", "forcing: []", "`shared.forcing`: needs a list of forcing names (or a set: hbv, gr4j, daymet), got []"),
         ("hidden_size: 8", "forcing: prcp", "`shared.forcing`: needs a list of forcing names, such as [prcp]"),
         ("hidden_size: 8", "forcing: [prcp, prcp]", "`shared.forcing`: each value may stand once, 'prcp' stands more often"),
-        ("hidden_size: 8", "attributes: 3", "`shared.attributes`: needs a list of attribute names (or a set: table_a1), got 3"),
+        ("hidden_size: 8", "attributes: 3", "`shared.attributes`: needs a list of attribute names (or a set: table_a1, climate), got 3"),
         ("hidden_size: 8", "fixed: [NDC]", "`shared.fixed`: needs parameters and their values, such as {NDC: 1}, got ['NDC']"),
         ("epochs: 2", "learning_rate: 0", "`training.learning_rate`: needs a rate above 0"),
         ("epochs: 2", "learning_rate: [[2, 1.0]]", "`training.learning_rate`: steps begin at epoch 1 and go upwards, got epochs [2]"),
@@ -127,7 +126,27 @@ def message(path: Path, *overrides: str) -> str:
         (TRAIN, "train: [1986-10-01, 1993-10-10]", "study.yaml:3: `split.test`: 10 days (1993-10-01..1993-10-10) of"),
         ("train: [1986", "validation: [1995-09-30, 1996-01-01], train: [1986", "same basins are also in `split.validation`"),
         ("train: [1986", "validation: [1990-10-01, 1991-09-30], train: [1986", "`split.validation`: 365 days"),
-        ("train: [1986", "kind: pub, train: [1986", "`split.kind`: unknown split 'pub'; known: temporal"),
+        # Splits
+        (TRAIN, f"kind: pubs, {TRAIN}", "`split.kind`: unknown split 'pubs'; did you mean `pub`? Known: temporal, pub, pur, frozen"),
+        (TRAIN, f"folds: 3, {TRAIN}", "study.yaml:3: `split.folds`: has no meaning for split temporal; take it out, or write `kind: pub`"),
+        (TRAIN, f"kind: pub, by: continent, {TRAIN}", "`split.by`: has no meaning for split pub; take it out, or write `kind: pur`"),
+        (TRAIN, f"fold: 3, {TRAIN}", "`split.fold`: unknown key; did you mean `folds`?"),
+        (TRAIN, f"kind: pub, folds: 1, {TRAIN}", "`split.folds`: needs a number at least 2, got 1"),
+        (TRAIN, f"kind: pur, {TRAIN}", "study.yaml:3: `split.by`: is required: the fact that tells the groups, such as continent"),
+        (TRAIN, f"kind: pur, by: x, groups: camel, {TRAIN}", "unknown set of groups 'camel'; did you mean `camels`?"),
+        (TRAIN, f"kind: pur, by: x, groups: camels, {TRAIN}", "`split.by`: the groups `camels` go by huc_02: write `by: huc_02`, got 'x'"),
+        (TRAIN, f"kind: pur, by: x, groups: [Europe], {TRAIN}", "`split.groups`: needs lists of values, such as [[Europe], [Asia,"),
+        (TRAIN, f"kind: pur, by: x, groups: [[a], [b, a]], {TRAIN}", "`split.groups`: each value may stand once, 'a' stands more often"),
+        (TRAIN, f"kind: pur, by: x, groups: [[01]], {TRAIN}", "`split.groups.0.0`: values of a fact are text: YAML reads 01 as 1; put"),
+        (TRAIN, f"kind: pur, by: x, hold_out: [01], {TRAIN}", "`split.hold_out.0`: values of a fact are text: YAML reads 01 as 1; put it"),
+        (TRAIN, f"kind: pur, by: x, hold_out: Europe, {TRAIN}", "`split.hold_out`: needs a list of texts, such as [Europe, Asia]"),
+        (TRAIN, f"kind: frozen, {TRAIN}", "study.yaml:3: `split.file`: is required: a table of basins and periods, such as the split.csv"),
+        (TRAIN, "kind: frozen, file: none.csv", "none.csv: this list of basins is required, there is none"),
+        (TRAIN, f"kind: frozen, file: x, min_years: {{test: 5}}, {TRAIN}", "`split.min_years`: has no meaning for lists from a file"),
+        (TRAIN, f"min_years: {{test: -1}}, {TRAIN}", "`split.min_years.test`: needs a number at least 0, got -1"),
+        (TRAIN, f"min_years: {{tests: 1}}, {TRAIN}", "`split.min_years.tests`: unknown key; did you mean `test`?"),
+        (TRAIN, f"min_years: 5, {TRAIN}", "`split.min_years`: needs a mapping of keys to values, got 5"),
+        (TRAIN, f"kind: pub, validation: [1990-10-01, 1991-09-30], {TRAIN}", "`split.validation`: 365 days"),
         ("train: [1986", "warmup: 0, train: [1986", "`split.warmup`: needs a number at least 1, got 0"),
         # Claims
         ("better: implicit", "better: implict", "study.yaml:14: `compare.0.better`: there is no arm 'implict'; did you mean `implicit`?"),
@@ -172,7 +191,14 @@ def test_wrong_choices_of_basins(write):
     def said(text: str) -> str:
         return message(write(("{reader: synthetic, basins: 4, years: 10}", text)))
 
-    assert "`data.basins`: needs `all` or a list of basin ids in quotes" in said("{shards: a/b, basins: 3}")
+    assert "`data.basins`: needs `all`, a list of basin ids in quotes" in said("{shards: a/b, basins: 3}")
+    assert "`data.basins`: needs `all`, a list of basin ids in quotes" in said("{shards: a/b, basins: {files: x}}")
+    assert "`data.basins`: none.txt: this list of basins is required, there is none" in said("{shards: a/b, basins: {file: none.txt}}")
+    assert "`data.shards`: needs a folder of shards, or a list of such folders, got []" in said("{shards: []}")
+    assert "`data.shards`: each value may stand once, 'a' stands more often" in said("{shards: [a, a]}")
+    assert "`data.without`: needs a list of texts" in said("{shards: a, without: doubtful}")
+    assert "`data.fill`: needs a rule and the longest gap in days that it may fill, such as zero:5 or" in said("{shards: a, fill: zero}")
+    assert "got 'mean:3'" in said("{shards: a, fill: mean:3}")
     assert "`data.basins`: each value may stand once" in said('{shards: a/b, basins: ["1", "1"]}')
     assert "`data.exclude`: needs a list of basin ids" in said('{shards: a/b, exclude: "1"}')
     assert "`data.seed`: unknown key" in said("{shards: a/b, seed: 1}")

@@ -60,19 +60,22 @@ def test_wrong_changes_name_the_option(write, override, words):
 
 
 def test_an_unquoted_basin_id_is_refused_on_the_command_line_too(write):
-    said = refusal(write(), "data.basins=[01013500]", data_override="shards")
+    said = refusal(write(), "data.basins=[01013500]", data=["shards"])
     assert 'basin ids are text: YAML reads 01013500 as 1013500; put it in quotes: "01013500"' in said
 
 
 def test_shards_take_the_place_of_virtual_basins(write):
     path = write()
     assert read(path).data == Synthetic(basins=4)
-    assert read(path, data_override="a/camels").data == ShardFolder(shards="a/camels")
+    assert read(path, data=["a/camels"]).data == ShardFolder(shards=("a/camels",))
+    joined = read(path, data=["a/camels", "s3://bucket/france"])
+    assert joined.data == ShardFolder(shards=("a/camels", "s3://bucket/france"))
+    assert joined.overrides == ("--data a/camels", "--data s3://bucket/france")
 
 
 def test_a_choice_among_shards_stays_when_the_folder_changes(write):
-    path = write(("{reader: synthetic, basins: 4, years: 10}", '{shards: old, exclude: ["13331500"]}'))
-    assert read(path, data_override="new").data == ShardFolder(shards="new", exclude=("13331500",))
+    path = write(("{reader: synthetic, basins: 4, years: 10}", '{shards: old, exclude: ["13331500"], without: [gaps], fill: "zero:3"}'))
+    assert read(path, data=["new"]).data == ShardFolder(shards=("new",), exclude=("13331500",), without=("gaps",), fill="zero:3")
 
 
 def test_names(write):
@@ -85,7 +88,8 @@ def test_names(write):
     assert name("training.epochs=5") == "solvers-epochs-5"
     assert name("training.epochs=5", "shared.dynamic=[BETA, FC]") == "solvers-epochs-5-dynamic-BETA-FC"
     assert name("arms.implicit.components=2") == "solvers-arms-implicit-components-2"
-    assert name(data_override="somewhere/camels_us") == "solvers-camels_us"
+    assert name(data=["somewhere/camels_us"]) == "solvers-camels_us"
+    assert name(data=["a/camels_us", "s3://b/france/"]) == "solvers-camels_us-france"
     assert name("training.epochs=5", name="mine") == "mine"
 
 

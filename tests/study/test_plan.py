@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from studyhub.errors import DataError
+from studyhub.study.lists import Frozen
 from studyhub.study.plan import DataFacts, describe, differences, plan, trial_id
 from studyhub.study.settings import Columns, External, Period, Split, Trial
 from studyhub.study.spec import read
+from studyhub.study.splits import LeftOut
 from studyhub.study.versions import SCIENCE_VERSION
 
 
@@ -106,6 +108,7 @@ def test_ids_change_with_every_part_of_a_trial(trial):
         "seed": 3,
         "data": "another hash",
         "dtype": "float64",
+        "fill": "interpolate:5",
     }
     assert set(others) == {field.name for field in fields(Trial)}, "a new part of a trial must be part of its id"
     found = {trial_id(trial), *(trial_id(replace(trial, **{name: value})) for name, value in others.items())}
@@ -131,10 +134,12 @@ def test_ids_change_with_the_science_version_of_every_room(trial, monkeypatch, r
 
 def test_ids_are_the_same_in_every_process(write, facts, tmp_path):
     program = f"""
+from studyhub.study.lists import Frozen
 from studyhub.study.plan import DataFacts, plan
 from studyhub.study.spec import read
 spec = read({str(write())!r})
-facts = DataFacts({facts.basins!r}, spec.split.train, lambda used, variables: f"{{sorted(used)}} {{sorted(variables)}}")
+called = {(facts.basins, facts.variables, facts.attribute_names)!r}
+facts = DataFacts(*called, lambda used, variables: f"{{sorted(used)}} {{sorted(variables)}}")
 print(*(cell.trial for cell in plan(spec, facts).cells))
 """
     here = " ".join(cell.trial for cell in plan(read(write()), facts).cells)
@@ -289,13 +294,147 @@ def test_what_tells_external_arms_apart(with_external, facts, tmp_path):
     ]
 
 
-def test_ten_thousand_trials_are_planned_in_two_seconds(write):
+def test_ten_thousand_trials_are_planned_in_two_seconds(write, facts):
     basins = tuple(f"{number:08}" for number in range(671))
-    facts = DataFacts(basins, Period(date(1985, 10, 1), date(1995, 9, 30)), lambda used, variables: "hash")
+    facts = replace(facts, basins=basins, hash=lambda used, variables: "hash")
     arms = "\n".join(f"  arm{number}: {{components: {number + 1}}}" for number in range(50))
     path = write(
         ("  sequential: {scheme: sequential}\n  implicit: {scheme: implicit}", arms),
         ("seeds: [1, 2]", f"seeds: {list(range(200))}"),
+        ("better: implicit, than: sequential", "better: arm0, than: arm1"),
+    )
+    spec = read(path)
+    begun = time.process_time()
+    planned = plan(spec, facts)
+    assert time.process_time() - begun < 2.0
+    assert len(planned.trials) == len(planned.cells) == 10_000
+
+
+# Folds
+
+
+@pytest.fixture
+def places(facts) -> DataFacts:
+    """The four basins, with facts."""
+    continents = ("Asia", "Europe", "Asia", "Europe")
+    known = {basin: {"continent": where, "flagged": []} for basin, where in zip(facts.basins, continents, strict=True)}
+    known["basin-4"]["flagged"] = ["gaps", "spikes"]
+    return replace(facts, metadata=known, quality={"gaps": {}, "spikes": {}, "units": {}})
+
+
+def with_split(write, text: str, *changes: tuple[str, str], data: str = "{shards: x}") -> Path:
+    split = ("split: {train: [1986", f"split: {{{text}, train: [1986")
+    return write(split, ("{reader: synthetic, basins: 4, years: 10}", data), *changes)
+
+
+def test_a_cell_for_every_arm_fold_and_seed(write, places):
+    spec = read(with_split(write, "kind: pur, by: continent"))
+    planned = plan(spec, places)
+    assert [(cell.arm, cell.fold, cell.seed) for cell in planned.cells[:4]] == [
+        ("sequential", fold, seed) for fold in (1, 2) for seed in (1, 2)
+    ]
+    assert len(planned.cells) == len(planned.trials) == 8
+    assert [fold.name for fold in planned.folds] == ["Asia", "Europe"]
+    for cell in planned.cells:
+        trial, fold = planned.trials[cell.trial], planned.folds[cell.fold - 1]
+        assert (trial.train_basins, trial.test_basins) == (fold.train_basins, fold.test_basins)
+        assert trial.data == f"{sorted(places.basins)} ['pet', 'prcp', 'qobs', 'tmean']"
+    assert planned.basins == ("basin-1", "basin-3", "basin-2", "basin-4")
+    text = describe(spec, planned)
+    assert "trials     8 (2 arms x 2 folds x 2 seeds), 4 basins" in text
+    assert "folds      Asia    2 basins train, 2 are tested\n           Europe  2 basins train, 2 are tested\n" in text
+
+
+def test_a_trial_is_what_its_lists_and_periods_are_however_they_came_about(write, places, tmp_path):
+    spec = read(with_split(write, "kind: pub, folds: 2"))
+    planned = plan(spec, places)
+    path = tmp_path / "split.csv"
+    path.write_text(Frozen.of(planned.folds, spec.split).to_csv())
+    days = "train: [1986-10-01, 1991-09-30], test: [1993-10-01, 1995-09-30]"
+    for frozen in (f"kind: frozen, file: {path}", f"kind: frozen, file: {path}, {days}"):
+        again = read(write((days, frozen), ("{reader: synthetic, basins: 4, years: 10}", "{shards: x}")))
+        assert again.split == spec.split
+        assert plan(again, places) == planned
+    stored = tmp_path / "stored.yaml"
+    stored.write_text(again.text())
+    path.unlink()
+    assert read(stored).split == spec.split, "a stored study is read without its lists"
+
+
+def test_a_wider_study_shares_the_trials_of_one_region(write, places):
+    every = plan(read(with_split(write, "kind: pur, by: continent")), places)
+    one = plan(read(with_split(write, "kind: pur, by: continent, groups: [[Europe]]")), places)
+    assert {cell.fold for cell in one.cells} == {1}
+    assert {cell.trial for cell in one.cells} == {cell.trial for cell in every.cells if cell.fold == 2}
+
+
+def test_flagged_basins_leave_and_are_said(write, places):
+    spec = read(write(("{reader: synthetic, basins: 4, years: 10}", "{shards: x, without: [units, spikes, gaps]}")))
+    planned = plan(spec, places)
+    assert planned.basins == places.basins[:3]
+    assert planned.left_out == (LeftOut("study", "flagged by the quality check spikes", ("basin-4",)),)
+    assert "left out   1 basin, of the study: flagged by the quality check spikes (basin-4)" in describe(spec, planned)
+    with pytest.raises(DataError, match="`data.without` names a quality check that was not made of x: spike; did you mean `spikes`?"):
+        plan(read(write(("{reader: synthetic, basins: 4, years: 10}", "{shards: x, without: [spike]}"))), places)
+    with pytest.raises(DataError, match="`data` leaves no basin of the 4 in x; exclude fewer"):
+        plan(read(write(("{reader: synthetic, basins: 4, years: 10}", "{shards: x, basins: [basin-4], without: [gaps]}"))), places)
+
+
+def test_an_external_arm_has_a_cell_for_every_fold(with_external, places):
+    split = ("split: {train: [1986", "split: {kind: pur, by: continent, train: [1986")
+    planned = plan(read(with_external(split, ("{reader: synthetic, basins: 4, years: 10}", "{shards: x}"))), places)
+    cells = [cell for cell in planned.cells if cell.arm == "sim"]
+    assert [(cell.fold, cell.seed) for cell in cells] == [(1, 0), (2, 0)]
+    tested = [planned.externals[cell.trial].test_basins for cell in cells]
+    assert tested == [("basin-1", "basin-3"), ("basin-2", "basin-4")]
+    assert planned.externals[cells[0].trial].data == "['basin-1', 'basin-3'] ['qobs']"
+
+
+def test_gaps_that_are_filled_are_part_of_a_trial(write, facts):
+    path = write(("{reader: synthetic, basins: 4, years: 10}", '{shards: x, fill: "interpolate:05"}'))
+    (first, *_) = plan(read(path), facts).trials.values()
+    assert first.fill == "interpolate:5"
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("kind: temporal", False),
+        ("kind: pub", False),
+        ("kind: pub, stratify: none", False),
+        ("kind: pub, stratify: climate_group", True),
+        ("kind: pur, by: continent", True),
+        ("min_years: {train: 1}", True),
+        ("long_record: {test: 1}", True),
+    ],
+)
+def test_whether_the_facts_of_virtual_basins_are_needed(write, text, needed):
+    assert read(with_split(write, text, data="{basins: 4}")).needs_facts == needed
+    assert read(with_split(write, text, data="{basins: 4, without: [gaps]}")).needs_facts
+
+
+def test_what_the_data_lack_is_one_message(write, facts):
+    arms = "sequential: {scheme: sequential}\n  lstm: {model: lstm, forcing: [prcp, runoff, tmax2], attributes: [p_mean, sandy]}"
+    path = write(("sequential: {scheme: sequential}", arms))
+    with pytest.raises(DataError) as caught:
+        plan(read(path), facts)
+    lacks = "the world of virtual basins lacks what is needed by arm `lstm`: variables runoff, tmax2 and attribute sandy"
+    assert str(caught.value).startswith(f"{lacks} (of variables, known: prcp, ")
+    bare = replace(facts, variables=("prcp", "tmean", "PET"), attribute_names=facts.attribute_names)
+    with pytest.raises(DataError, match="arms `sequential`, `implicit`: variables pet, qobs .of variables, did you mean `PET`?"):
+        plan(read(write()), bare)
+    assert plan(read(write(("hidden_size: 8", "forcing: [prcp, swe_obs]"))), replace(facts, variables=(*facts.variables, "swe_obs")))
+
+
+def test_ten_thousand_trials_in_ten_folds_are_planned_in_two_seconds(write, facts):
+    basins = tuple(f"{number:08}" for number in range(671))
+    facts = replace(facts, basins=basins, hash=lambda used, variables: "hash")
+    arms = "\n".join(f"  arm{number}: {{components: {number + 1}}}" for number in range(50))
+    path = with_split(
+        write,
+        "kind: pub",
+        ("  sequential: {scheme: sequential}\n  implicit: {scheme: implicit}", arms),
+        ("seeds: [1, 2]", f"seeds: {list(range(20))}"),
         ("better: implicit, than: sequential", "better: arm0, than: arm1"),
     )
     spec = read(path)

@@ -117,9 +117,38 @@ def test_basins_of_shards(write):
     def data(text: str) -> tuple[str, str]:
         return "{reader: synthetic, basins: 4, years: 10}", text
 
-    assert read(write(data("{shards: a/b}"))).data == ShardFolder(shards="a/b")
+    assert read(write(data("{shards: a/b}"))).data == ShardFolder(shards=("a/b",))
     chosen = read(write(data('{shards: a/b, basins: ["1", "2"], exclude: ["3"]}'))).data
-    assert chosen == ShardFolder(shards="a/b", basins=("1", "2"), exclude=("3",))
+    assert chosen == ShardFolder(shards=("a/b",), basins=("1", "2"), exclude=("3",))
+
+
+def test_basins_from_a_file_and_several_folders(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "basins.txt").write_text("# two\n01\n02\n")
+    shards = "{shards: [a/camels, 's3://bucket/france'], basins: {file: basins.txt}}"
+    spec = read(write(("{reader: synthetic, basins: 4, years: 10}", shards)))
+    assert spec.data == ShardFolder(shards=("a/camels", "s3://bucket/france"), basins=("01", "02"))
+    (tmp_path / "basins.txt").unlink()
+    (tmp_path / "spec.yaml").write_text(spec.text())
+    assert read("spec.yaml").data == ShardFolder(shards=(str(tmp_path / "a" / "camels"), "s3://bucket/france"), basins=("01", "02"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: pub",
+        "kind: pub, folds: 3, seed: 7, stratify: climate_group",
+        "kind: pur, by: continent",
+        'kind: pur, groups: camels, hold_out: ["01", "03+06"]',
+        'kind: pur, by: x, groups: [["1", "2 3"], [a]]',
+        "min_years: {train: 5}, long_record: {train: 15, test: 5.5}",
+        "kind: pub, validation: [1993-10-01, 1993-12-31]",
+    ],
+)
+def test_every_split_reads_back(write, tmp_path, text):
+    spec = read(write(("train: [1986", f"{text}, train: [1986")))
+    (tmp_path / "spec.yaml").write_text(spec.text())
+    assert read(tmp_path / "spec.yaml").division == spec.division
 
 
 def test_negative_thresholds_and_values_beyond_the_learned_range_may_be_fixed(write):
