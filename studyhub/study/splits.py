@@ -177,13 +177,15 @@ def _dealt(rule: Random, data: Facts, basins: Sequence[str]) -> list[set[str]]:
 def _regions(rule: Regions, data: Facts, basins: Sequence[str]) -> Iterator[tuple[str, set[str]]]:
     values = _values("by", rule.by, data, basins)
     there = sorted({value for value in values.values() if value is not None})
+    if len(there) == 1:
+        message = f"`split.by`: all {len(values)} basins have the {rule.by} {there[0]}, so holding it out leaves nothing to train on"
+        raise DataError(f"{message}; write another `split.by`, or join data of other regions (`data.shards: [ONE, ANOTHER]`)")
     groups = {"+".join(group): group for group in _groups(rule, there)}
     wanted = dict.fromkeys(_group_of(name, groups, rule) for name in rule.hold_out) or groups
     for name in wanted:
         held = {basin for basin, value in values.items() if value in groups[name]}
         if len(held) == len(values):
-            message = f"`split`: holding out {name} leaves nothing to train on, for all {len(held)} basins have this {rule.by}"
-            raise DataError(f"{message}; choose another `split.by`, or join data of other regions (`data.shards: [ONE, ANOTHER]`)")
+            raise DataError(f"`split.groups`: holding out {name} leaves nothing to train on, for it has all {len(held)} basins; make groups")
         yield name, held
 
 

@@ -28,6 +28,13 @@ def test_feng_divides_by_precipitation_and_takes_the_logarithm():
     np.testing.assert_allclose(scaler.scale(q, ATTRIBUTES).numpy(), expected, rtol=1e-10, atol=1e-12)
 
 
+def test_feng_takes_precipitation_from_the_forcing_where_the_data_set_has_none():
+    names = {("clim_p_mean" if name == "p_mean" else name): scale for name, scale in SCALES.items()}
+    assert TargetScaler.fit("feng2020", discharge(), ATTRIBUTES, names) == TargetScaler.fit("feng2020", discharge(), ATTRIBUTES, SCALES)
+    both = torch.cat([ATTRIBUTES, ATTRIBUTES[:, :1]], dim=1)
+    assert TargetScaler.fit("feng2020", discharge(), both, SCALES | {"clim_p_mean": (9.0, 9.0)}).column == list(SCALES).index("p_mean")
+
+
 def test_kratzert_is_a_z_score_that_needs_no_attribute():
     q = discharge()
     scaler = TargetScaler.fit("kratzert2019", q, torch.zeros(3, 0), {})
@@ -65,7 +72,7 @@ def test_a_constant_target_keeps_its_spread():
 
 
 def test_feng_without_precipitation_says_what_to_do():
-    with pytest.raises(DataError, match=r"needs the attribute p_mean, got aridity; add p_mean"):
+    with pytest.raises(DataError, match=r"needs the attribute p_mean or clim_p_mean, got aridity; add one of them"):
         TargetScaler.fit("feng2020", discharge(), ATTRIBUTES[:, :1], {"aridity": (1.0, 0.5)})
 
 

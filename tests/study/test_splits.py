@@ -160,7 +160,9 @@ def test_values_that_no_basin_has_are_named_with_those_there_are():
 
 def test_one_region_alone_leaves_nothing_to_train_on():
     said = refusal(World(("Europe",) * 3), Regions("continent"))
-    assert "holding out Europe leaves nothing to train on, for all 3 basins have this continent; choose another `split.by`" in said
+    assert "all 3 basins have the continent Europe, so holding it out leaves nothing to train on; write another `split.by`" in said
+    said = refusal(World(), Regions("continent", (("Asia", "Europe", "Africa"),)))
+    assert "`split.groups`: holding out Asia+Europe+Africa leaves nothing to train on, for it has all 6 basins" in said
 
 
 def test_the_usual_groups_of_camels():
