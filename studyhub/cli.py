@@ -18,24 +18,26 @@ from typing import Annotated
 
 import typer
 
-from studyhub import show
 from studyhub.errors import StoreError, StudyhubError
-from studyhub.show import AsJson, print_columns, print_json
+from studyhub.verbs import basins, ingest, show
+from studyhub.verbs.show import AsJson, print_columns, print_json
 
 OUR_FAULT, STOPPED = 3, 130
 
 HELP = "Ablation studies of hydrological models: a YAML file in, trained trials and scores per basin out."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=HELP)
-ingest_app = typer.Typer(no_args_is_help=True, help="Turn raw basins into shards that studies read.")
-app.add_typer(ingest_app, name="ingest")
+app.add_typer(ingest.app, name="ingest")
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="the study file")]
 Stored = Annotated[str, typer.Argument(metavar="STUDY", help="name of a study that was launched, or its folder (studies/NAME)")]
 Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help="folder of studies/ and store/")]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="change a key; may be repeated")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="name of the study, in place of the file's")]
-Data = Annotated[Path | None, typer.Option(metavar="SHARDS", help="run on these ingested basins, in place of the study's data")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SHARDS", help="run on these ingested basins, in place of the study's data; may be repeated to join data sets"),
+]
 
 
 class Alternative(Enum):
@@ -60,7 +62,7 @@ def launch(
         return plan(study, changes, name, data, home)
     from studyhub.launch import launch as run
 
-    raise typer.Exit(run(study, home, changes or (), data, name))
+    raise typer.Exit(run(study, home, changes or (), data or (), name))
 
 
 @app.command()
@@ -76,7 +78,7 @@ def plan(
     from studyhub.launch import prepare
     from studyhub.study.plan import describe
 
-    prepared = prepare(study, home, changes or (), data, name)
+    prepared = prepare(study, home, changes or (), data or (), name)
     rows = [asdict(cell) | {"state": prepared.store.state(cell.trial)} for cell in prepared.plan.cells]
     if as_json:
         print_json({"study": prepared.spec.name, "question": prepared.spec.question, "cells": rows})
@@ -201,39 +203,9 @@ def ui(
     browse(Store(home), names, port, say=partial(print, file=sys.stderr, flush=True), show=partial(print, flush=True))
 
 
-@ingest_app.command("camels-us")
-def camels_us(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="CAMELS-US as distributed")],
-    out: Annotated[Path, typer.Option(metavar="SHARDS", help="folder to make")],
-    without: Annotated[list[str] | None, typer.Option(metavar="BASIN", help="leave this basin out; may be repeated")] = None,
-) -> None:
-    """Read CAMELS-US with its Daymet forcing, USGS discharge and attribute files."""
-    from rich.console import Console
-
-    from studyhub.data.camels_us import ingest
-
-    with Console(stderr=True).status("reading") as shown:
-        shards = ingest(folder, out, without=without or (), progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
-    print(f"{out}: {len(shards.basins)} basins, {shards.period}, {', '.join(shards.variables)}, {len(shards.attribute_names)} attributes")
-
-
-@ingest_app.command("model-output")
-def model_output(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of <basin>_<seed>_model_output.txt files, at any depth")],
-    out: Annotated[Path, typer.Option(metavar="TABLE.parquet", help="table to write")],
-    seed: Annotated[str | None, typer.Option(metavar="SEED", help="take this calibration, such as 05, not the mean of all")] = None,
-) -> None:
-    """Turn the SAC-SMA simulations of CAMELS-US into a table that a study takes as `external:`."""
-    from rich.console import Console
-
-    from studyhub.data.camels_model_output import ingest
-
-    with Console(stderr=True).status("reading") as shown:
-        written = ingest(folder, out, seed=seed, progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
-    kept = f"seed {seed}" if seed else f"mean of seeds {', '.join(written.seeds)}"
-    print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")
-
-
+app.command()(basins.data)
+app.command()(basins.predict)
+app.command()(basins.split)
 app.command()(show.physics)
 app.command()(show.kernel)
 

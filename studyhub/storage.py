@@ -1,8 +1,8 @@
 """Folders of files, on this machine or in an object store (s3://, gs://): the few things that are done with them.
 
-A file appears whole or not at all, in both. What goes wrong is an `OSError`, a missing file a `FileNotFoundError`. Credentials come from where
-the store's own tools look for them (AWS_ACCESS_KEY_ID, AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS, ...), AWS_ENDPOINT_URL names another server
-that speaks S3.
+A file appears whole or not at all, in both. What goes wrong is an `OSError`, a missing file a `FileNotFoundError`. Credentials come from
+where the store's own tools look for them (AWS_ACCESS_KEY_ID, AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS, ...); AWS_ENDPOINT_URL
+names another server that speaks S3.
 """
 
 import os

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
-from studyhub.catalog import FORCINGS, TARGET
+from studyhub.catalog import FORCINGS, OBSERVATIONS
 from studyhub.errors import DataError
 from studyhub.study.settings import Period
 
-UNITS = FORCINGS | {TARGET: "mm/d"}
+UNITS = FORCINGS | OBSERVATIONS
 TRUTH_UNITS = {"q_true": "mm/d", "et_true": "mm/d", "baseflow_true": "mm/d"}
 
 
@@ -35,7 +35,7 @@ class Basin:
     start: date
     series: Mapping[str, np.ndarray]
     attributes: Mapping[str, float]
-    facts: Mapping[str, str | float]
+    facts: Mapping[str, str | float | list[str]]
     truth: Mapping[str, np.ndarray] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     met: Mapping[str, int] = field(default_factory=dict)
@@ -88,6 +88,25 @@ class Record:
         if name not in self.series:
             raise DataError(f"the record has no variable {name}; it has {', '.join(self.series)}")
         return self.series[name]
+
+
+def period_of(basin: Basin) -> Period:
+    """Days of a basin; all its variables must have the same, at least one."""
+    lengths = {len(values) for values in (*basin.series.values(), *basin.truth.values())}
+    if len(lengths) != 1 or lengths == {0}:
+        raise DataError(f"basin {basin.name}: variables of one length, at least one day, are required, got lengths {sorted(lengths)}")
+    return Period(basin.start, basin.start + timedelta(days=lengths.pop() - 1))
+
+
+def cut(basin: Basin, period: Period) -> Basin | None:
+    """Return the days of a basin that lie in the period; None where there are none."""
+    own = period_of(basin)
+    start, end = max(own.start, period.start), min(own.end, period.end)
+    if end < start:
+        return None
+    there = slice((start - own.start).days, (end - own.start).days + 1)
+    series = {name: values[there] for name, values in basin.series.items()}
+    return replace(basin, start=start, series=series, truth={name: values[there] for name, values in basin.truth.items()})
 
 
 def days(period: Period) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Basins on disk: the one door to Parquet.
 
-A shards folder holds ``basins-000.parquet``, ... (columns basin, date and the variables in float32; one row group per basin),
-``attributes.parquet`` (one row per basin, float64), ``quality.parquet`` (what each check found in each basin) and ``manifest.json``. Synthetic
-basins also bring ``truth-000.parquet``, ... and ``parameters_true.parquet``. It may lie in an object store, and several may be read as one.
+A shards folder holds ``basins-000.parquet``, ... (columns basin, date and the variables in float32; a row group per basin),
+``attributes.parquet`` (one row per basin, float64), ``quality.parquet`` (what each check found in each basin) and ``manifest.json``.
+Synthetic basins also bring ``truth-000.parquet``, ... and ``parameters_true.parquet``. A folder may lie in an object store, and several
+may be read as one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from studyhub.catalog import OBSERVATIONS
+from studyhub.data.fill import Fill
 from studyhub.data.manifest import Entry, Manifest, Where
 from studyhub.data.record import Record, days
 from studyhub.data.writer import ATTRIBUTES, PARAMETERS, QUALITY, attributes_hash, content_hash
@@ -29,14 +32,18 @@ FileOf = Callable[[Entry], str]
 
 @dataclass(frozen=True)
 class Shards:
-    """An open shards folder: its manifest, and its numbers on request. What is read is checked against the manifest."""
+    """An open shards folder, or several: the manifest, and the numbers on request. What is read is checked against the manifest.
+
+    ``fill`` says how gaps in forcing are filled on reading, as `Fill.parse` takes it; None: not at all.
+    """
 
     manifest: Manifest
+    fill: str | None = None
 
     @classmethod
-    def open(cls, where: Where) -> "Shards":
+    def open(cls, where: Where, fill: str | None = None) -> "Shards":
         """Read the manifest of a shards folder, or of several; see `Manifest.open`."""
-        return cls(Manifest.open(where))
+        return cls(Manifest.open(where), fill)
 
     @property
     def basins(self) -> tuple[str, ...]:
@@ -153,7 +160,13 @@ class Shards:
         for variable, values in columns.items():
             if len(values) != entry.days or content_hash(entry, values) != entry.hashes[variable]:
                 raise self._damaged(name, f"{variable} of basin {basin} is not what was written")
-        return columns
+        return {variable: self._filled(entry, variable, values) for variable, values in columns.items()}
+
+    def _filled(self, entry: Entry, variable: str, values: np.ndarray) -> np.ndarray:
+        """Fill over the basin's whole record, so that a value does not depend on which days are asked for."""
+        if self.fill is None or variable in OBSERVATIONS or not entry.missing.get(variable):
+            return values
+        return Fill.parse(self.fill).apply(variable, values, days(entry.period))
 
     def _attributes(self, basins: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
         """Attributes, float64 [basin, attribute], checked against the manifest."""

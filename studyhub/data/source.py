@@ -18,8 +18,8 @@ class Source(Protocol):
     settings : what it was told, as plain values for the manifest; paths are no part of it
     basins : ids, sorted
     units : unit of each variable that its basins have, in the order of their series
-    codes : attribute that is a category -> its names in the order of their codes (0, 1, ...; -1 is missing). A code must not depend on which
-        basins are read.
+    codes : attribute that is a category -> its names in the order of their codes (0, 1, ...; -1 is missing). A code must not depend on
+        which basins are read.
     """
 
     @property

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
+from studyhub.catalog import ATTRIBUTE_SETS, FORCINGS, OBSERVATIONS
 from studyhub.data.manifest import digest, identity_hash
 from studyhub.errors import DataError
 from studyhub.study.settings import Period
 
-VERSION = 1  # raise it when the same settings would give another world
+VERSION = 2  # raise it when the same settings would give another world
 SOURCE = "synthetic"
 
 
@@ -45,6 +46,20 @@ class SyntheticSettings:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"syn-{i:03d}" for i in range(1, self.basins + 1))
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each variable that the basins have."""
+        return FORCINGS | OBSERVATIONS
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return tuple(self.units)
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Attributes that the basins have."""
+        return (*ATTRIBUTE_SETS["table_a1"], *ATTRIBUTE_SETS["climate"])
 
     @property
     def identity(self) -> str:

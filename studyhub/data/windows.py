@@ -1,86 +1,19 @@
-"""From records to tensors: scaling, and drawing batches of windows by indexing alone."""
+"""From records to tensors, and drawing batches of windows by indexing alone."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from studyhub.catalog import TARGET
 from studyhub.data.record import Record, require_complete
+from studyhub.data.scaling import Scaler
 from studyhub.errors import DataError
-from studyhub.study.settings import Period
 
-LEAST_STD = 1e-3  # below it a z-score would blow up what hardly varies
 COVERED = 0.99  # chance that a basin's day is drawn in an epoch
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """Mean and standard deviation of what the networks see, from training basins and training days only.
-
-    Variables in ``logged`` go through log10(sqrt(x) + 0.1) first. A standard deviation below 1e-3 counts as 1. A missing attribute is 0
-    after scaling.
-
-    Parameters
-    ----------
-    forcing, attributes : name -> (mean, standard deviation)
-    logged : variables whose logarithm is scaled
-    """
-
-    forcing: Mapping[str, tuple[float, float]]
-    attributes: Mapping[str, tuple[float, float]]
-    logged: tuple[str, ...] = ()
-
-    @classmethod
-    def fit(
-        cls,
-        record: Record,
-        period: Period,
-        basins: Sequence[str],
-        forcing: Sequence[str],
-        attributes: Sequence[str],
-        logged: Sequence[str] = (),
-    ) -> "Scaler":
-        """Statistics over ``basins`` in ``period`` of the named variables and attributes."""
-        logged = tuple(name for name in logged if name in forcing)
-        seen = record.during(period).select(tuple(basins))
-        return cls(
-            {name: _statistics(_transformed(seen.variable(name).astype(np.float64), name in logged)) for name in forcing},
-            {name: _statistics(seen.attribute((name,))) for name in attributes},
-            logged,
-        )
-
-    def scale_forcing(self, record: Record, names: Sequence[str]) -> np.ndarray:
-        """Scaled forcing, float32 [time, basin, len(names)]."""
-        x = np.empty((len(record.dates), len(record.basins), len(names)), dtype=np.float32)
-        for i, name in enumerate(names):
-            mean, std = self.forcing[name]
-            x[:, :, i] = ((_transformed(record.variable(name), name in self.logged) - mean) / std).T
-        return x
-
-    def scale_attributes(self, record: Record) -> np.ndarray:
-        """Scaled attributes, float32 [basin, attribute], 0 where missing."""
-        values = record.attribute(tuple(self.attributes))
-        mean, std = np.array(list(self.attributes.values())).reshape(-1, 2).T
-        return np.nan_to_num((values - mean) / std, nan=0.0).astype(np.float32)
-
-    def state(self) -> dict[str, list]:
-        """Plain lists that `from_state` takes back."""
-        tables = {"forcing": self.forcing, "attributes": self.attributes}
-        names = {key: list(table) for key, table in tables.items()}
-        scales = {f"{key}_scale": [list(pair) for pair in table.values()] for key, table in tables.items()}
-        return names | scales | {"logged": list(self.logged)}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Sequence[Any]]) -> "Scaler":
-        def table(key: str) -> dict[str, tuple[float, float]]:
-            pairs = zip(state[key], state[f"{key}_scale"], strict=True)
-            return {str(name): (float(mean), float(std)) for name, (mean, std) in pairs}
-
-        return cls(table("forcing"), table("attributes"), tuple(str(name) for name in state["logged"]))
 
 
 @dataclass(frozen=True)
@@ -92,7 +25,7 @@ class Inputs:
     x : scaled forcing of the networks [time, basin, forcing]
     attributes : scaled [basin, attribute]
     forcing : forcing of the physics in its own units [time, basin, forcing], None for a model without physics
-    q : observed discharge, mm/d, NaN where missing [time, basin]
+    q : observed discharge, mm/d, NaN where missing, or where the record has none [time, basin]
     """
 
     x: Tensor
@@ -118,6 +51,8 @@ class Inputs:
             A day of forcing is missing: basin, variable and date are named.
         """
         require_complete(record, (*forcing_names, *(physics_forcing or ())))
+        shape = (len(record.basins), len(record.dates))
+        observed = record.series.get(TARGET, np.full(shape, np.nan, dtype=np.float32))
         physics = None
         if physics_forcing is not None:
             stacked = np.stack([record.variable(name).T for name in physics_forcing], axis=-1)
@@ -126,7 +61,7 @@ class Inputs:
             x=torch.as_tensor(scaler.scale_forcing(record, forcing_names), dtype=dtype, device=device),
             attributes=torch.as_tensor(scaler.scale_attributes(record), dtype=dtype, device=device),
             forcing=physics,
-            q=torch.as_tensor(np.ascontiguousarray(record.variable("qobs").T), dtype=dtype, device=device),
+            q=torch.as_tensor(np.ascontiguousarray(observed.T), dtype=dtype, device=device),
         )
 
 
@@ -166,6 +101,8 @@ class Sampler:
     ``last`` is the batch drawn last, for those who must say where something went wrong.
     """
 
+    last: Batch
+
     def __init__(self, inputs: Inputs, warmup: int, window: int, batch: int, updates_per_epoch: int | None, generator: torch.Generator):
         days, basins, _ = inputs.x.shape
         if basins < 1 or window < 1 or days < warmup + window:
@@ -177,6 +114,11 @@ class Sampler:
         self.updates_per_epoch = updates_per_epoch or epoch_length(self.batch, window, basins, days, warmup)
         self._generator = generator
         self._day = torch.arange(warmup + window, device=inputs.x.device)[:, None]
+
+    @property
+    def q(self) -> Tensor:
+        """Discharge of all basins and days, mm/d [time, basin]."""
+        return self.inputs.q
 
     def draw(self) -> Batch:
         days, basins, _ = self.inputs.x.shape
@@ -209,16 +151,3 @@ def _take(values: Tensor, rows: Tensor) -> Tensor:
     """Return rows ``day * basins + basin`` of [time, basin, ...] as [*rows.shape, ...]."""
     # One flat gather is three times as fast as indexing by a day and a basin tensor.
     return values.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape)
-
-
-def _transformed(values: np.ndarray, logged: bool) -> np.ndarray:
-    return np.log10(np.sqrt(np.maximum(values, 0.0)) + 0.1) if logged else values
-
-
-def _statistics(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of what is not missing; (0, 1) where all is."""
-    present = values[np.isfinite(values)].astype(np.float64)
-    if not len(present):
-        return 0.0, 1.0
-    std = float(present.std())
-    return float(present.mean()), std if std >= LEAST_STD else 1.0

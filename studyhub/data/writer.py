@@ -20,8 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from studyhub.data import quality
 from studyhub.data.manifest import NAME, Entry, Fact, Manifest, digest
-from studyhub.data.record import TRUTH_UNITS, UNITS, Basin
+from studyhub.data.record import TRUTH_UNITS, UNITS, Basin, period_of
+from studyhub.data.runs import runs
 from studyhub.errors import DataError
 from studyhub.storage import Folder, LocalFolder, absolute
 
@@ -29,11 +31,6 @@ BASINS_PER_FILE = 64
 ATTRIBUTES, PARAMETERS, QUALITY = "attributes.parquet", "parameters_true.parquet", "quality.parquet"
 SHARD, TRUTH, BLOCK = "basins-{:03d}.parquet", "truth-{:03d}.parquet", "block-{:03d}.json"
 COMPRESSION = "zstd"
-FINDINGS = pa.schema(
-    [(name, pa.string()) for name in ("basin", "check", "variable")]
-    + [("value", pa.float64()), ("unit", pa.string()), ("threshold", pa.float64()), ("verdict", pa.string()), ("note", pa.string())]
-)
-
 Row = dict[str, Any]
 
 
@@ -141,10 +138,11 @@ def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None
         raise DataError(f"basin {next(name for name in names if names.count(name) > 1)} comes twice")
     attributes = [row for block in blocks for row in block.attributes]
     _require_alike(attributes)
+    findings = [quality.Finding(**row) for block in blocks for row in block.findings]
     tables = {
         ATTRIBUTES: _numbers(attributes),
         PARAMETERS: _numbers([row for block in blocks for row in block.parameters]),
-        QUALITY: pa.Table.from_pylist([row for block in blocks for row in block.findings], FINDINGS),
+        QUALITY: quality.table(findings),
     }
     sizes = {name: size for block in blocks for name, size in block.sizes.items()}
     for name, table in tables.items():
@@ -162,7 +160,7 @@ def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None
         codes={name: tuple(codes) for name, codes in described.codes.items()},
         sizes={f"{home}/{name}": size for name, size in sizes.items()},
         entries={name: Entry.from_record(record, home) for block in blocks for name, record in block.entries.items()},
-        quality=_counts(tables[QUALITY]),
+        quality={check: dict(counts) for check, counts in quality.summary(findings).items()} if findings else {},
         left_out={name: why for block in blocks for name, why in block.left_out.items()},
         truth=tuple(blocks[0].truth),
         identity=described.identity,
@@ -208,7 +206,7 @@ def write(
 def content_hash(entry: Entry, values: np.ndarray) -> str:
     """Hash of one basin's float32 values and of the day they start on, 16 hex digits."""
     digest = hashlib.sha256(str(entry.start).encode())
-    digest.update(np.ascontiguousarray(values))
+    digest.update(memoryview(np.ascontiguousarray(values)).cast("B"))
     return digest.hexdigest()[:16]
 
 
@@ -217,16 +215,10 @@ def attributes_hash(names: Sequence[str], values: Iterable[float]) -> str:
     return digest({name: float(value) if math.isfinite(value) else None for name, value in zip(names, values, strict=True)})
 
 
-def runs(there: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of True of [time], as (first, days)."""
-    edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0))
-    return [(first, end - first) for first, end in edges.reshape(-1, 2).tolist()]
-
-
 def _entry(basin: Basin, file: str, row_group: int, series: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> Entry:
-    seen = np.isfinite(series["qobs"]) if "qobs" in series else np.zeros(_length(basin), dtype=bool)
+    seen = np.isfinite(series["qobs"]) if "qobs" in series else np.zeros(period_of(basin).days, dtype=bool)
     attributes = attributes_hash(tuple(basin.attributes), [float(value) for value in basin.attributes.values()])
-    bare = Entry(file, row_group, basin.start, _length(basin), {}, {}, attributes)
+    bare = Entry(file, row_group, basin.start, period_of(basin).days, {}, {}, attributes)
     return Entry(
         file=file,
         row_group=row_group,
@@ -235,7 +227,7 @@ def _entry(basin: Basin, file: str, row_group: int, series: Mapping[str, np.ndar
         hashes={name: content_hash(bare, values) for name, values in {**series, **truth}.items()},
         missing={name: int(np.isnan(values).sum()) for name, values in series.items()},
         attributes_hash=attributes,
-        observed=tuple(runs(seen)),
+        observed=tuple(zip(*(side.tolist() for side in runs(seen)), strict=True)),
         facts=_facts(basin, seen),
     )
 
@@ -255,7 +247,7 @@ def _append(
     if name not in writers:
         files[name] = io.BytesIO()
         writers[name] = pq.ParquetWriter(files[name], _schema(tuple(series)), compression=COMPRESSION, write_page_checksum=True)
-    dates = np.datetime64(basin.start) + np.arange(_length(basin))
+    dates = np.datetime64(basin.start) + np.arange(period_of(basin).days)
     columns = [pa.repeat(basin.name, len(dates)), pa.array(dates), *(pa.array(values) for values in series.values())]
     writers[name].write_table(pa.Table.from_arrays(columns, schema=_schema(tuple(series))))
 
@@ -273,8 +265,8 @@ def _require_alike(rows: Sequence[Row]) -> None:
     due = tuple(rows[0])
     for row in rows:
         if tuple(row) != due:
-            message = f"basin {row['basin']}: the attributes of the first basin are required, {', '.join(due[1:])}, got {', '.join(tuple(row)[1:])}"
-            raise DataError(message)
+            given = ", ".join(tuple(row)[1:])
+            raise DataError(f"basin {row['basin']}: the attributes of the first basin are required, {', '.join(due[1:])}, got {given}")
 
 
 def _canonical(basin: Basin) -> dict[str, str]:
@@ -282,13 +274,6 @@ def _canonical(basin: Basin) -> dict[str, str]:
     if unknown:
         raise DataError(f"basin {basin.name}: no unit is known of {', '.join(unknown)}; known variables: {', '.join(UNITS)}")
     return {name: UNITS[name] for name in basin.series}
-
-
-def _length(basin: Basin) -> int:
-    lengths = {len(values) for values in (*basin.series.values(), *basin.truth.values())}
-    if len(lengths) != 1 or lengths == {0}:
-        raise DataError(f"basin {basin.name}: variables of one length, at least one day, are required, got lengths {sorted(lengths)}")
-    return lengths.pop()
 
 
 def _float32(values: np.ndarray) -> np.ndarray:
@@ -312,14 +297,6 @@ def _numbers(rows: Sequence[Row]) -> pa.Table:
             for name, values in columns.items()
         }
     )
-
-
-def _counts(findings: pa.Table) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
-    for check, verdict in zip(findings["check"].to_pylist(), findings["verdict"].to_pylist(), strict=True):
-        of_check = counts.setdefault(check, {})
-        of_check[verdict] = of_check.get(verdict, 0) + 1
-    return counts
 
 
 def _parquet(table: pa.Table) -> bytes:

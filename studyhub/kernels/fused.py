@@ -22,6 +22,7 @@ class Problem:
     places : [unit], where in a day of ``forcing`` a unit's basin begins
     slot : [output], -1 for outputs that are not wanted
     steps : steps a day
+    trajectory : whether the stores of every day are wanted
     """
 
     module: ModuleType
@@ -30,6 +31,7 @@ class Problem:
     places: Tensor
     slot: Tensor
     steps: int
+    trajectory: bool = False
 
     @property
     def days(self) -> int:
@@ -56,7 +58,10 @@ class Problem:
 
 
 class FusedMarch(torch.autograd.Function):
-    """(start [store, unit], parameters [unit] or [day, unit]) -> (last stores [store, unit], record, outputs [day, unit] one by one)."""
+    """(start [store, unit], parameters [unit] or [day, unit]) -> (last stores [store, unit], record, trajectory, outputs [day, unit]...).
+
+    The trajectory holds the stores at the end of each day, [day, store, unit], or of no day where it is not wanted. It has no gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, problem: Problem, keep: bool, start: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
@@ -68,11 +73,13 @@ class FusedMarch(torch.autograd.Function):
         problem.run("forward", parameters, keep, start, kept, outputs, problem.slot, last, cut, record)
         ctx.save_for_backward(*parameters)
         ctx.problem, ctx.kept, ctx.stores = problem, (kept, cut), stores
-        ctx.mark_non_differentiable(record)
-        return last, record, *outputs
+        # A copy: what a function returns must not be what it keeps for its gradient.
+        path = kept.view(days + 1, stores, units)[1:].clone() if problem.trajectory else start.new_empty((0, stores, units))
+        ctx.mark_non_differentiable(record, path)
+        return last, record, path, *outputs
 
     @staticmethod
-    def backward(ctx: Any, grad_last: Tensor, _: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_last: Tensor, _: Any, __: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         problem, (kept, cut), parameters = ctx.problem, ctx.kept, ctx.saved_tensors
         # What the kernel fills must lie in memory as the kernel counts; a gradient may come transposed.
         by_start = torch.empty_like(grad_last, memory_format=torch.contiguous_format)

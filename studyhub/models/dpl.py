@@ -17,7 +17,8 @@ from studyhub.solvers.march import Marched, SolveReport, march
 from studyhub.solvers.scheme import BALANCE
 
 ROUTING = (ROUTE_A, ROUTE_B)
-Solution = tuple[dict[str, Tensor], dict[str, Tensor], SolveReport]  # parameters of the scored days, fluxes of all days, how it was solved
+# Parameters of the scored days, fluxes of all days, how it was solved, stores of all days where they are wanted.
+Solution = tuple[dict[str, Tensor], dict[str, Tensor], SolveReport, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,15 @@ class DifferentiableModel(nn.Module):
         return (len(physics.parameters) - len(fixed)) * components + len(ROUTING if physics.routed else ())
 
     def forward(
-        self, x: Tensor, attributes: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str] = (), *, parameters: bool = False
+        self,
+        x: Tensor,
+        attributes: Tensor,
+        forcing: Tensor,
+        warmup: int,
+        outputs: Sequence[str] = (),
+        *,
+        parameters: bool = False,
+        stores: bool = False,
     ) -> Simulation:
         """Simulate the days after the warm-up.
 
@@ -84,6 +93,7 @@ class DifferentiableModel(nn.Module):
         warmup : days before the first scored one
         outputs : further fluxes wanted beside discharge, such as "et"
         parameters : whether to return the parameters too: [basin, component], daily ones [time, basin, component], routing's [basin]
+        stores : whether to return the stores of each day too, in evaluation
 
         Raises
         ------
@@ -93,13 +103,20 @@ class DifferentiableModel(nn.Module):
         hidden = self.network.features(x, attributes)
         static_day = x.shape[0] - 1 if self.training or self.static_from == "last_test_day" else warmup - 1
         static = self.network.head(hidden[static_day])
-        solve = self._in_training if self.training else self._in_evaluation
-        values, fluxes, report = solve(hidden, static, forcing, warmup, ("qsim", *outputs))
+        if self.training:
+            values, fluxes, report, path = self._in_training(hidden, static, forcing, warmup, ("qsim", *outputs))
+        else:
+            values, fluxes, report, path = self._in_evaluation(hidden, static, forcing, warmup, ("qsim", *outputs), stores)
         means = {name: flux.mean(-1) for name, flux in fluxes.items()}
         routing = self._routing(static)
         discharge = _routed(means.pop("qsim"), routing, warmup)
-        given = values | routing if parameters else {}
-        return Simulation(discharge, solve=report, fluxes={name: flux[warmup:] for name, flux in means.items()}, parameters=given)
+        return Simulation(
+            discharge,
+            solve=report,
+            fluxes={name: flux[warmup:] for name, flux in means.items()},
+            parameters=values | routing if parameters else {},
+            stores={} if path is None else dict(zip(self.physics.store_names, path[warmup:].mean(2).unbind(-1), strict=True)),
+        )
 
     def _in_training(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
         warm_values = self._values(self.network.head(hidden[warmup - 1]), None)
@@ -107,13 +124,15 @@ class DifferentiableModel(nn.Module):
         with torch.set_grad_enabled(self.warmup_gradients and torch.is_grad_enabled()):
             warm = self._march(forcing[:warmup], warm_values, outputs)
         main = self._march(forcing[warmup:], values, outputs, warm.stores, first_day=warmup)
-        return values, {name: torch.cat([warm.outputs[name], main.outputs[name]]) for name in outputs}, warm.report.then(main.report)
+        return values, {name: torch.cat([warm.outputs[name], main.outputs[name]]) for name in outputs}, warm.report.then(main.report), None
 
-    def _in_evaluation(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
+    def _in_evaluation(
+        self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str], stores: bool
+    ) -> Solution:
         values = self._values(static, hidden)
-        marched = self._march(forcing, values, (*outputs, *BALANCE))
+        marched = self._march(forcing, values, (*outputs, *BALANCE), trajectory=stores)
         scored = {name: value[warmup:] if value.ndim == 3 else value for name, value in values.items()}
-        return scored, {name: marched.outputs[name] for name in outputs}, marched.report
+        return scored, {name: marched.outputs[name] for name in outputs}, marched.report, marched.trajectory
 
     def _values(self, static: Tensor, hidden: Tensor | None) -> dict[str, Tensor]:
         """Parameters in their units.
@@ -138,10 +157,26 @@ class DifferentiableModel(nn.Module):
         return nn.functional.linear(hidden, head.weight[columns], head.bias[columns])
 
     def _march(
-        self, forcing: Tensor, values: dict[str, Tensor], outputs: Sequence[str], stores: Tensor | None = None, first_day: int = 0
+        self,
+        forcing: Tensor,
+        values: dict[str, Tensor],
+        outputs: Sequence[str],
+        stores: Tensor | None = None,
+        first_day: int = 0,
+        trajectory: bool = False,
     ) -> Marched:
-        how = {"steps_per_day": self.solver.steps_per_day, "raw": self.solver.raw}
-        return march(self.physics, self.solver.scheme, forcing, values, outputs=outputs, stores=stores, first_day=first_day, **how)
+        return march(
+            self.physics,
+            self.solver.scheme,
+            forcing,
+            values,
+            outputs=outputs,
+            stores=stores,
+            steps_per_day=self.solver.steps_per_day,
+            raw=self.solver.raw,
+            first_day=first_day,
+            trajectory=trajectory,
+        )
 
 
 def _routed(discharge: Tensor, routing: dict[str, Tensor], warmup: int) -> Tensor:

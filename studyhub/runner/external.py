@@ -94,7 +94,8 @@ def _unscored(dropped: dict[str, list[str]], lacking: dict[str, int]) -> str:
 
 def _keep(lease: Lease, external: External, table: Path, paired: Paired, begun: float) -> None:
     with writing(lease.folder):
-        outputs.write_days(lease.folder, paired.record, {"qsim": paired.qsim})
+        with outputs.Outputs(lease.folder, paired.record.basins) as files:
+            files.add_days(paired.record, {"qsim": paired.qsim})
     lease.finish(
         {
             "state": "finished",

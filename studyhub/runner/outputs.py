@@ -1,11 +1,14 @@
-"""What a finished trial leaves: scores, simulated fluxes and parameters per basin, as Parquet files."""
+"""What a finished trial leaves: scores, simulated fluxes and parameters per basin, as Parquet files. Written some basins at a time."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from studyhub.data.record import Record
 from studyhub.evaluation import metrics
@@ -19,46 +22,82 @@ TEST = "test"
 SCORES, SIMULATION, PARAMETERS = "scores.parquet", "simulation.parquet", "parameters.parquet"
 
 
+class Outputs:
+    """Files of the test period in a folder, complete once it is closed.
+
+    ``scores.parquet``: basin, period, metrics. ``simulation.parquet``: basin, date, qobs, qsim and other fluxes in mm/d. For a model with a
+    water balance also ``parameters.parquet``: basin, parameter, mean and range over components and days in its unit, whether it is daily.
+
+    Parameters
+    ----------
+    basins : all that will be added, in their order
+    """
+
+    def __init__(self, folder: Path, basins: tuple[str, ...]):
+        self.folder, self.basins = folder, basins
+        self._scores: list[pd.DataFrame] = []
+        self._parameters: list[pd.DataFrame] = []
+        self._days: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._days is not None:
+            self._days.close()
+        if kind is None:
+            pd.concat(self._scores, ignore_index=True).to_parquet(self.folder / SCORES, index=False)
+            if self._parameters:
+                pd.concat(self._parameters, ignore_index=True).to_parquet(self.folder / PARAMETERS, index=False)
+
+    def add(self, record: Record, simulation: "Simulation") -> None:
+        """Score what a model did, and write it with all fluxes and parameters that it gives.
+
+        Parameters
+        ----------
+        record : some of the basins, days of the test period
+        simulation : of the same basins and days
+        """
+        self.add_days(record, {name: rows(values) for name, values in ({"qsim": simulation.discharge} | simulation.fluxes).items()})
+        if simulation.parameters:
+            self._parameters.append(parameters(record.basins, simulation))
+
+    def add_days(self, record: Record, fluxes: Mapping[str, np.ndarray]) -> None:
+        """Score and write simulated days.
+
+        Parameters
+        ----------
+        fluxes : "qsim" and perhaps others -> [basin, time], mm/d, NaN where missing
+        """
+        scored = metrics.score(fluxes["qsim"], record.variable("qobs"))
+        self._scores.append(pd.DataFrame({"basin": record.basins, "period": TEST} | scored))
+        table = pa.Table.from_pandas(long(record, {"qobs": record.variable("qobs"), **fluxes}, self.basins), preserve_index=False)
+        if self._days is None:
+            self._days = pq.ParquetWriter(self.folder / SIMULATION, table.schema, compression="zstd")
+        self._days.write_table(table)
+
+
 def scores(record: Record, simulation: "Simulation") -> dict[str, np.ndarray]:
     """Metric -> value per basin, and the days they are from."""
-    return metrics.score(_rows(simulation.discharge), record.variable("qobs"))
+    return metrics.score(rows(simulation.discharge), record.variable("qobs"))
 
 
-def write(folder: Path, record: Record, simulation: "Simulation") -> None:
-    """Write what a model did in the test period: as `write_days`, with all fluxes that the model gives.
-
-    For a model with a water balance also ``parameters.parquet``: basin, parameter, its mean and range over components and days in its unit,
-    whether it is daily.
+def long(record: Record, series: Mapping[str, np.ndarray], names: tuple[str, ...]) -> pd.DataFrame:
+    """Return a row per basin and day: basin, date, and the series in float32.
 
     Parameters
     ----------
-    record : basins and days of the test period
-    simulation : of the same basins and days
+    series : name -> [basin, time]
+    names : all basins that the column may hold
     """
-    write_days(folder, record, {name: _rows(values) for name, values in ({"qsim": simulation.discharge} | simulation.fluxes).items()})
-    if simulation.parameters:
-        _parameters(record.basins, simulation).to_parquet(folder / PARAMETERS, index=False)
-
-
-def write_days(folder: Path, record: Record, fluxes: Mapping[str, np.ndarray]) -> None:
-    """Write scores and simulated days of the test period.
-
-    ``scores.parquet``: basin, period, metrics. ``simulation.parquet``: basin, date, qobs, qsim and other fluxes in mm/d.
-
-    Parameters
-    ----------
-    record : basins and days of the test period
-    fluxes : "qsim" and perhaps others -> [basin, time], mm/d, NaN where missing
-    """
-    scored = metrics.score(fluxes["qsim"], record.variable("qobs"))
-    pd.DataFrame({"basin": record.basins, "period": TEST} | scored).to_parquet(folder / SCORES, index=False)
-    basins = pd.Categorical.from_codes(np.repeat(np.arange(len(record.basins)), len(record.dates)), categories=list(record.basins))
+    codes = [names.index(basin) for basin in record.basins]
+    basins = pd.Categorical.from_codes(np.repeat(codes, len(record.dates)), categories=list(names))
     dates = np.tile(record.dates, len(record.basins))
-    flat = {name: values.astype(np.float32).ravel() for name, values in ({"qobs": record.variable("qobs")} | dict(fluxes)).items()}
-    pd.DataFrame({"basin": basins, "date": dates} | flat).to_parquet(folder / SIMULATION, index=False, compression="zstd")
+    return pd.DataFrame({"basin": basins, "date": dates} | {name: values.astype(np.float32).ravel() for name, values in series.items()})
 
 
-def _parameters(basins: tuple[str, ...], simulation: "Simulation") -> pd.DataFrame:
+def parameters(basins: tuple[str, ...], simulation: "Simulation") -> pd.DataFrame:
+    """Mean and range of each parameter over components and days: basin, parameter, mean, low, high, daily."""
     tables = []
     for name, values in simulation.parameters.items():
         daily = simulation.daily(name)
@@ -69,6 +108,6 @@ def _parameters(basins: tuple[str, ...], simulation: "Simulation") -> pd.DataFra
     return pd.concat(tables, ignore_index=True)
 
 
-def _rows(values: "Tensor") -> np.ndarray:
+def rows(values: "Tensor") -> np.ndarray:
     """[time, basin] tensor -> [basin, time] array."""
     return values.T.double().cpu().numpy()

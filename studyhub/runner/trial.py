@@ -4,8 +4,8 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,29 +13,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from studyhub.catalog import PHYSICS, RECIPES, variables
+from studyhub.catalog import RECIPES, variables
+from studyhub.data.manifest import Where
 from studyhub.data.record import Record
+from studyhub.data.scaling import Scaler
 from studyhub.data.shards import Shards
-from studyhub.data.windows import Inputs, Sampler, Scaler
+from studyhub.data.stream import StreamingSampler
+from studyhub.data.windows import Inputs, Sampler
 from studyhub.errors import DataError
 from studyhub.models.build import build
-from studyhub.models.dpl import DifferentiableModel
-from studyhub.models.lstm import StreamflowLSTM
-from studyhub.models.simulation import Simulation, joined
 from studyhub.models.target import TargetScaler
-from studyhub.runner import outputs
+from studyhub.runner import outputs, trained
+from studyhub.runner.simulate import BASINS_AT_ONCE, Simulator, physics_forcing
 from studyhub.solvers.march import Diverged, SolveReport
 from studyhub.study.provenance import provenance
 from studyhub.study.settings import Period, Trial
-from studyhub.training import checkpoint
 from studyhub.training.loop import Epoch, TrainResult, train
 from studyhub.training.losses import NonFiniteLoss
 
-BASINS_AT_ONCE = 128  # simulated together; bounds memory over long test periods
-FLUXES = ("et", "baseflow")
-
 OnEpoch = Callable[[Epoch], bool | None]
-Network = StreamflowLSTM | DifferentiableModel
 
 
 @dataclass(frozen=True)
@@ -46,13 +42,13 @@ class Outcome:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def run(trial: Trial, shards: Path, folder: Path, *, cpus: int, device: str, on_epoch: OnEpoch) -> Outcome:
+def run(trial: Trial, shards: Where, folder: Path, *, cpus: int, device: str, on_epoch: OnEpoch) -> Outcome:
     """Train and judge one model.
 
     Parameters
     ----------
     trial : what to train on what
-    shards : folder of the basins
+    shards : folder of the basins, or several
     folder : of this attempt, for its files: epochs as they happen; scores, simulation, parameters and weights at the end
     cpus : threads that torch and the kernels use, for the record
     device : "cpu" or "cuda"
@@ -64,16 +60,18 @@ def run(trial: Trial, shards: Path, folder: Path, *, cpus: int, device: str, on_
         the data are damaged or do not hold what the trial needs, or the loss is not a number (basin and day are named)
     """
     begun = time.perf_counter()
-    stage = _Stage(trial, Shards.open(shards), device)
+    stage = _Stage(trial, Shards.open(shards, trial.fill), device)
     try:
-        trained = stage.train(folder, on_epoch)
-        if trained.stopped:
+        weights = stage.train(folder, on_epoch)
+        if weights.stopped:
             return Outcome("stopped")
-        stage.save(folder)
+        trained.save(folder, trial, stage.simulator, stage.target)
         solve = stage.judge(folder)
     except Diverged as divergence:
         return Outcome("diverged", stage.summary(begun, cpus) | {"cause": stage.where(divergence)})
-    return Outcome("finished", stage.summary(begun, cpus) | {"cause": None, "kept_epoch": trained.kept, "test_solve": solve})
+    finally:
+        stage.close()
+    return Outcome("finished", stage.summary(begun, cpus) | {"cause": None, "kept_epoch": weights.kept, "test_solve": solve})
 
 
 class _Stage:
@@ -84,21 +82,56 @@ class _Stage:
         if shards.hash((*trial.train_basins, *trial.test_basins), variables(trial.model)) != trial.data:
             raise DataError(f"{shards.manifest.folder}: the data have changed since the study was planned; launch it again")
         self.dtype = getattr(torch, trial.dtype)
-        split, model = trial.split, trial.model
+        split, model, training = trial.split, trial.model, trial.training
         self.epochs: list[Epoch] = []
-        self.now: tuple[str, Period, tuple[str, ...], int] = ("training", split.train, trial.train_basins, 0)
-        record = self._read(trial.train_basins, split.train)
-        logged = RECIPES[model.recipe].logged
-        self.scaler = Scaler.fit(record, split.train, trial.train_basins, model.forcing, model.attributes, logged)
-        inputs = self._inputs(record)
+        self.during = "training"
         initial, draws = (torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(trial.seed).generate_state(2))
-        training = trial.training
-        self.sampler = Sampler(inputs, split.warmup, training.window, training.batch, training.updates_per_epoch, draws)
-        q = inputs.q[split.warmup :]
-        target = TargetScaler.fit(model.recipe, q, inputs.attributes, self.scaler.attributes) if model.kind == "lstm" else None
+        self.scaler, q, attributes, inputs = self._training_data()
+        observed, scales = q[split.warmup :], self.scaler.attributes
+        self.target = TargetScaler.fit(model.recipe, observed, attributes, scales) if model.kind == "lstm" else None
         context = split.warmup + 1 if training.window == 1 else None
-        self.model: Network = build(model, target, initial, context=context).to(self.device, self.dtype)
-        self.target = target
+        network = build(model, self.target, initial, context=context).to(self.device, self.dtype)
+        self.simulator = Simulator(model, network, self.scaler, self.device, self.dtype)
+        windows = (split.warmup, training.window, training.batch, training.updates_per_epoch, draws)
+        if inputs is not None:
+            self.sampler: Sampler | StreamingSampler = Sampler(inputs, *windows)
+        else:
+            self.sampler = StreamingSampler(self._group, q, training.resident or 1, *windows)
+
+    def _training_data(self) -> tuple[Scaler, torch.Tensor, torch.Tensor, Inputs | None]:
+        """Scales; discharge [time, basin] and scaled attributes [basin, attribute]; inputs, if all basins may stay."""
+        trial, model = self.trial, self.trial.model
+        logged = RECIPES[model.recipe].logged
+        if self._all_resident:
+            record = self._read(trial.train_basins, trial.split.train)
+            scaler = Scaler.fit(record, trial.split.train, trial.train_basins, model.forcing, model.attributes, logged)
+            inputs = self._inputs(scaler, record)
+            return scaler, inputs.q, inputs.attributes, inputs
+        kept: list[Record] = []
+
+        def parts() -> Iterator[Record]:
+            for first in range(0, len(trial.train_basins), BASINS_AT_ONCE):
+                part = self._read(trial.train_basins[first : first + BASINS_AT_ONCE], trial.split.train)
+                yield part
+                kept.append(replace(part, series={"qobs": part.variable("qobs")}))
+
+        scaler = Scaler.fit(parts(), trial.split.train, trial.train_basins, model.forcing, model.attributes, logged)
+        q = np.concatenate([part.variable("qobs") for part in kept]).T
+        attributes = np.concatenate([scaler.scale_attributes(part) for part in kept])
+        there = {"dtype": self.dtype, "device": self.device}
+        return scaler, torch.as_tensor(np.ascontiguousarray(q), **there), torch.as_tensor(attributes, **there), None
+
+    @property
+    def _all_resident(self) -> bool:
+        resident = self.trial.training.resident
+        return resident is None or resident >= len(self.trial.train_basins)
+
+    def _group(self, members: Sequence[int]) -> Inputs:
+        return self._inputs(self.scaler, self._read(tuple(self.trial.train_basins[i] for i in members), self.trial.split.train))
+
+    def close(self) -> None:
+        if isinstance(self.sampler, StreamingSampler):
+            self.sampler.close()
 
     def train(self, folder: Path, on_epoch: OnEpoch) -> TrainResult:
         log = folder / "epochs"
@@ -113,63 +146,49 @@ class _Stage:
         validation = self.trial.split.validation
         validate = None if validation is None else lambda: self._validation_score(validation)
         try:
-            return train(self.model, self.sampler, self.trial.training, on_epoch=record_epoch, validate=validate)
+            return train(self.simulator.network, self.sampler, self.trial.training, on_epoch=record_epoch, validate=validate)
         except NonFiniteLoss as fault:
             raise DataError(self._explain(fault)) from None
 
-    def save(self, folder: Path) -> None:
-        """Write the weights, with the scales that whoever uses them needs."""
-        checkpoint.save(folder / "weights.npz", self.model.state_dict())
-        scales = {"inputs": self.scaler.state(), "target": None if self.target is None else self.target.state()}
-        (folder / "scales.json").write_text(json.dumps(scales))
-
     def judge(self, folder: Path) -> dict[str, Any] | None:
         """Score the test period once and write what the model did there."""
-        split = self.trial.split
-        record = self._read(self.trial.test_basins, split.test.before(split.test_warmup))
-        simulation = self._simulate("test", record, split.test, complete=True)
-        outputs.write(folder, record.during(split.test), simulation)
-        return asdict(simulation.solve) if isinstance(simulation.solve, SolveReport) else None
+        split, basins = self.trial.split, self.trial.test_basins
+        self.during, solve = "test", None
+        with outputs.Outputs(folder, basins) as files:
+            for record, simulation in self.simulator.blocks(self.shards, basins, split.test, split.test_warmup, complete=True):
+                files.add(record, simulation)
+                if simulation.solve is not None:
+                    solve = simulation.solve if solve is None else solve.then(simulation.solve)
+        return asdict(solve) if isinstance(solve, SolveReport) else None
 
     def _validation_score(self, period: Period) -> float:
         """Median NSE over the training basins in the validation period."""
-        record = self._read(self.trial.train_basins, period.before(self.trial.split.test_warmup))
-        simulation = self._simulate("validation", record, period)
-        scores = outputs.scores(record.during(period), simulation)["nse"]
-        self.now = ("training", self.trial.split.train, self.trial.train_basins, 0)
-        return float(np.nanmedian(scores)) if np.isfinite(scores).any() else float("nan")
-
-    def _simulate(self, what: str, record: Record, period: Period, *, complete: bool = False) -> Simulation:
-        inputs, warmup = self._inputs(record), len(record.dates) - period.days
-        self.model.eval()
-        wanted = {"outputs": FLUXES, "parameters": True} if complete and isinstance(self.model, DifferentiableModel) else {}
-        parts = []
-        with torch.no_grad():
-            for first in range(0, len(record.basins), BASINS_AT_ONCE):
-                some = slice(first, first + BASINS_AT_ONCE)
-                self.now = (what, record.period, record.basins, first)
-                forcing = None if inputs.forcing is None else inputs.forcing[:, some]
-                parts.append(self.model(inputs.x[:, some], inputs.attributes[some], forcing, warmup, **wanted))
-        self.model.train()
-        return joined(parts)
+        self.during, scores = "validation", []
+        for record, simulation in self.simulator.blocks(self.shards, self.trial.train_basins, period, self.trial.split.test_warmup):
+            scores.append(outputs.scores(record, simulation)["nse"])
+        self.during = "training"
+        every = np.concatenate(scores)
+        return float(np.nanmedian(every)) if np.isfinite(every).any() else float("nan")
 
     def _read(self, basins: tuple[str, ...], period: Period) -> Record:
         return self.shards.read(basins, variables(self.trial.model), period, self.trial.model.attributes)
 
-    def _inputs(self, record: Record) -> Inputs:
-        physics = None if self.trial.model.kind == "lstm" else PHYSICS[self.trial.model.physics].forcing
-        return Inputs.build(record, self.scaler, self.trial.model.forcing, physics, self.device, self.dtype)
+    def _inputs(self, scaler: Scaler, record: Record) -> Inputs:
+        model = self.trial.model
+        return Inputs.build(record, scaler, model.forcing, physics_forcing(model), self.device, self.dtype)
 
     def where(self, divergence: Diverged) -> dict[str, Any]:
         """Basin, store and day of a divergence."""
-        what, period, basins, first = self.now
-        if what == "training":
-            batch = self.sampler.last
-            basin, day = basins[int(batch.basin[divergence.basin])], int(batch.begin[divergence.basin]) + divergence.day
+        now = self.simulator.now
+        if now is None:
+            batch, period = self.sampler.last, self.trial.split.train
+            basin = self.trial.train_basins[int(batch.basin[divergence.basin])]
+            day = int(batch.begin[divergence.basin]) + divergence.day
         else:
-            basin, day = basins[first + divergence.basin], divergence.day
-        epoch = len(self.epochs) + (what == "training")
-        return {"during": what, "epoch": epoch, "basin": basin, "store": divergence.store, "day": self._date(period, day)}
+            period, basins = now
+            basin, day = basins[divergence.basin], divergence.day
+        epoch = len(self.epochs) + (self.during == "training")
+        return {"during": self.during, "epoch": epoch, "basin": basin, "store": divergence.store, "day": self._date(period, day)}
 
     @staticmethod
     def _date(period: Period, day: int) -> str:
@@ -195,7 +214,7 @@ class _Stage:
             "seconds_per_update": spent / updates if updates else None,
             "peak_memory_mib": _peak_memory(self.device),
             "cpus": cpus,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "parameters": sum(p.numel() for p in self.simulator.network.parameters()),
             "seed": self.trial.seed,
             "data": self.trial.data,
             "provenance": provenance(device=self.device, dtype=self.trial.dtype),

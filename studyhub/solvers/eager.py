@@ -23,13 +23,13 @@ def march(
     start: Tensor,
     steps: int,
     raw: bool,
-) -> tuple[Tensor, Tensor, Record]:
+) -> tuple[Tensor, Tensor, Record, Tensor]:
     """Same contract as the kernel's march; see ``solvers.march``."""
     shape = start.shape[:2]
     record = {
         name: torch.full(shape, -1.0 if name in ("lost", "lost_on") else 0.0, dtype=torch.float64, device=start.device) for name in RECORD
     }
-    stores, days = tuple(start.unbind(-1)), []
+    stores, days, path = tuple(start.unbind(-1)), [], []
     for t in range(forcing.shape[0]):
         today = tuple(x[:, None].expand(shape) for x in forcing[t].unbind(-1))
         values = tuple((p if p.ndim == 2 else p[t]).expand(shape) for p in (parameters[name] for name in physics.parameter_names))
@@ -42,10 +42,11 @@ def march(
                 parts.append(output)
             outputs = _mean(parts)
         days.append([outputs[i] for i in wanted])
+        path.append(torch.stack([x.detach() for x in stores], dim=-1))
         if _lost(stores, record, t):
             break
     fields = {name: values.flatten().cpu().numpy() for name, values in record.items()}
-    return torch.stack([torch.stack(day) for day in zip(*days, strict=True)]), torch.stack(stores, dim=-1), fields
+    return torch.stack([torch.stack(day) for day in zip(*days, strict=True)]), torch.stack(stores, dim=-1), fields, torch.stack(path)
 
 
 class _Relation:

@@ -81,11 +81,19 @@ class SolveReport:
 
 @dataclass(frozen=True)
 class Marched:
-    """Outputs [mm/d], each [time, basin, component], and the stores [mm] at the end, [basin, component, store]."""
+    """What a march gives.
+
+    Parameters
+    ----------
+    outputs : name -> [time, basin, component], mm/d
+    stores : at the end, [basin, component, store], mm
+    trajectory : stores at the end of each day, [time, basin, component, store], mm, where they were asked for
+    """
 
     outputs: dict[str, Tensor]
     stores: Tensor
     report: SolveReport
+    trajectory: Tensor | None = None
 
 
 def march(
@@ -99,6 +107,7 @@ def march(
     steps_per_day: int = 1,
     raw: bool = False,
     first_day: int = 0,
+    trajectory: bool = False,
     backend: Backend = "auto",
 ) -> Marched:
     """Solve a water-balance model day by day.
@@ -116,6 +125,7 @@ def march(
     steps_per_day : steps of equal length within the day, forcing and parameters constant
     raw : evaluate an explicit scheme's fluxes at stores below zero as they are
     first_day : number that ``Diverged`` gives to the first day
+    trajectory : whether to return the stores of every day too, without gradients
     backend : "cpu" and "cuda" are the generated kernels, "eager" is the torch reference; "auto" takes the kernel of the device that the
     tensors are on, or the next best one, with a warning that says why
 
@@ -132,15 +142,15 @@ def march(
     wanted = [names.index(name) for name in outputs]
     compiled = None if backend == "eager" else _compiled(physics, module, forcing, raw, backend)
     if compiled is None:
-        values, last, record = eager.march(physics, module, forcing, parameters, wanted, start, steps_per_day, raw)
+        values, last, record, path = eager.march(physics, module, forcing, parameters, wanted, start, steps_per_day, raw)
     else:
-        values, last, record = _fused(compiled, physics, forcing, parameters, wanted, start, steps_per_day)
+        values, last, record, path = _fused(compiled, physics, forcing, parameters, wanted, start, steps_per_day, trajectory)
     _watch(physics, record, shape[1], first_day)
     report = _report(record, forcing.shape[0], "eager" if compiled is None else f"{compiled.target} kernel")
     found = dict(zip(outputs, values, strict=True))
     if set(BALANCE) <= set(found):
         report = replace(report, balance=_balance_error(found, start, last))
-    return Marched(found, last, report)
+    return Marched(found, last, report, path if trajectory else None)
 
 
 def _balance_error(outputs: Mapping[str, Tensor], start: Tensor, last: Tensor) -> float:
@@ -207,7 +217,8 @@ def _fused(
     wanted: list[int],
     start: Tensor,
     steps: int,
-) -> tuple[list[Tensor], Tensor, Record]:
+    trajectory: bool,
+) -> tuple[list[Tensor], Tensor, Record, Tensor]:
     (basins, components, stores), days, device = start.shape, forcing.shape[0], compiled.device
     units = basins * components
     values = [parameters[name] for name in physics.parameter_names]
@@ -219,14 +230,15 @@ def _fused(
     slot = torch.full((len(physics.output_names) + len(BALANCE),), -1, device=device)
     slot[wanted] = torch.arange(len(wanted), device=device)
     weather = forcing.detach().to(device).contiguous()
-    problem = Problem(compiled.module, compiled.runner, weather, basin * forcing.shape[2], slot, steps)
-    keep = torch.is_grad_enabled() and any(x.requires_grad for x in (begin, *values))
-    last, record, *outputs = FusedMarch.apply(problem, keep, begin.contiguous(), *(x.contiguous() for x in values))
+    problem = Problem(compiled.module, compiled.runner, weather, basin * forcing.shape[2], slot, steps, trajectory)
+    keep = trajectory or (torch.is_grad_enabled() and any(x.requires_grad for x in (begin, *values)))
+    last, record, path, *outputs = FusedMarch.apply(problem, keep, begin.contiguous(), *(x.contiguous() for x in values))
     if missing > 0:
-        last, record, *outputs = (x[..., :units] for x in (last, record, *outputs))
+        last, record, path, *outputs = (x[..., :units] for x in (last, record, path, *outputs))
     fields: Record = {name: values.cpu().numpy() for name, values in zip(RECORD, record, strict=True)}
     last = last.t().reshape(basins, components, stores).to(forcing.device)
-    return [x.view(days, basins, components).to(forcing.device) for x in outputs], last, fields
+    path = path.transpose(1, 2).reshape(-1, basins, components, stores).to(forcing.device)
+    return [x.view(days, basins, components).to(forcing.device) for x in outputs], last, fields, path
 
 
 def _watch(physics: Model, record: Record, components: int, first_day: int) -> None:

@@ -31,11 +31,6 @@ class Batch(Protocol):
     def basin(self) -> Tensor: ...
 
 
-class Inputs(Protocol):
-    @property
-    def q(self) -> Tensor: ...
-
-
 class Sampler(Protocol):
     """Where batches come from; see `studyhub.data.windows.Sampler`."""
 
@@ -43,7 +38,10 @@ class Sampler(Protocol):
     updates_per_epoch: int
 
     @property
-    def inputs(self) -> Inputs: ...
+    def q(self) -> Tensor:
+        """Discharge of all training basins and days, mm/d [time, basin], on the training's device."""
+        ...
+
     def draw(self) -> Batch: ...
 
 
@@ -110,7 +108,7 @@ def train(
     keeps_best = settings.checkpoint == "best"
     if keeps_best and validate is None:
         raise ValueError("checkpoint best needs a validation score: give a validation period or choose checkpoint last")
-    if sampler.inputs.q.device.type == "cpu":
+    if sampler.q.device.type == "cpu":
         keep_freed_memory()
     updater = _Updater(model, sampler, settings)
     epochs: list[Epoch] = []
@@ -141,7 +139,7 @@ class _Updater:
         self.weights = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
         kind = {"adadelta": torch.optim.Adadelta, "adam": torch.optim.Adam}[settings.optimizer]
         self.optimizer = kind([value for _, value in self.weights], lr=learning_rate(settings.learning_rate, 1))
-        self.sigma = _deviations(sampler.inputs.q)
+        self.sigma = _deviations(sampler.q)
 
     def epoch(self, number: int) -> tuple[float, float, int, Report | None]:
         """Mean loss, seconds, steps taken, and how the water balance was solved."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from studyhub.data.record import Record, days
-from studyhub.data.windows import Inputs, Sampler, Scaler, epoch_length
+from studyhub.data.scaling import Scaler
+from studyhub.data.windows import Inputs, Sampler, epoch_length
 from studyhub.errors import DataError
 from studyhub.study.settings import Period
 

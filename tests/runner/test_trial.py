@@ -15,7 +15,7 @@ from studyhub.data.synthetic import build
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import DataError
 from studyhub.evaluation.metrics import score
-from studyhub.models.simulation import Simulation, joined
+from studyhub.models.simulation import Simulation
 from studyhub.runner import outputs
 from studyhub.runner.trial import run
 from studyhub.study.settings import Model, Period, Split, Training, Trial
@@ -46,7 +46,7 @@ def finished(trial, world, folder, **options):
     torch.set_num_threads(1)
     folder.mkdir()
     seen = []
-    outcome = run(trial, world.manifest.folder, folder, cpus=1, device="cpu", on_epoch=options.get("on_epoch") or seen.append)
+    outcome = run(trial, world.manifest.where, folder, cpus=1, device="cpu", on_epoch=options.get("on_epoch") or seen.append)
     return outcome, seen
 
 
@@ -152,7 +152,9 @@ def test_parameters_of_more_basins_than_days(tmp_path):
     record = Record(
         names, np.arange("2000-01-01", "2000-01-04", dtype="datetime64[D]"), {"qobs": np.ones((basins, days))}, np.empty((5, 0)), ()
     )
-    outputs.write(tmp_path, record, joined(parts))
+    with outputs.Outputs(tmp_path, names) as files:
+        for some, part in zip((names[:2], names[2:]), parts, strict=True):
+            files.add(record.select(some), part)
     table = pd.read_parquet(tmp_path / "parameters.parquet").set_index(["parameter", "basin"])
     assert table.loc["FC", "mean"].tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
     assert table.loc["BETA", "low"].tolist() == beta.amin((0, 2)).tolist()

@@ -144,3 +144,15 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setattr(marching, "_cuda", lambda: None)
     with pytest.raises(ResourceError, match=r"numba-cuda.*NVIDIA GPU.*studyhub\[gpu\]"):
         march(LINEAR_RESERVOIR, "explicit", torch.ones(3, 1, 1), {"K": torch.full((1, 1), 0.1)}, backend="cuda")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_stores_of_every_day_are_those_of_marches_that_end_there(scheme):
+    forcing, values = weather(6, 3), parameters(IMPROVED, 6, 3, 2)
+    paths = {b: march(IMPROVED, scheme, forcing, values, trajectory=True, backend=b) for b in ("cpu", "eager")}
+    kernel = paths["cpu"].trajectory
+    assert kernel.shape == (6, 3, 2, 5) and not kernel.requires_grad
+    torch.testing.assert_close(kernel, paths["eager"].trajectory, rtol=1e-10, atol=1e-10)
+    assert torch.equal(kernel[-1], paths["cpu"].stores)
+    assert torch.equal(kernel[3], march(IMPROVED, scheme, forcing[:4], values, backend="cpu").stores)
+    assert march(IMPROVED, scheme, forcing, values, backend="cpu").trajectory is None

@@ -1,0 +1,215 @@
+"""From any reader's basins to shards: chosen, cut, completed, checked and written, in blocks, by several processes, to be gone on with.
+
+Each block of basins is one file. A block that is there is not read again: the same command goes on where an interrupted one ended.
+"""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from studyhub.data import quality
+from studyhub.data.derived import all_units, completed
+from studyhub.data.manifest import FORMAT, NAME, UNFINISHED, digest, shorten
+from studyhub.data.record import Basin, cut
+from studyhub.data.shards import Shards
+from studyhub.data.source import Source
+from studyhub.data.writer import BASINS_PER_FILE, Block, Described, Row, finish, read_block, write_block
+from studyhub.errors import DataError
+from studyhub.storage import Folder, folder
+from studyhub.study.settings import Period
+
+Progress = Callable[[int, int], None]  # basins done, basins in all
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to take of a source.
+
+    Parameters
+    ----------
+    basins : ids; None means all
+    without : ids to leave out
+    complete_only : leave out what a reader cannot complete, such as a basin without attributes; else that is an error
+    period : days to keep
+    climate : days that the climate attributes are computed from; None means all that are kept
+    years : fewer observed years of discharge are flagged
+    """
+
+    basins: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    complete_only: bool = False
+    period: Period | None = None
+    climate: Period | None = None
+    years: float = quality.YEARS
+
+
+def ingest(
+    source: Source, out: str | Path, choice: Choice | None = None, *, processes: int = 1, progress: Progress | None = None
+) -> Shards:
+    """Write a source's basins as shards.
+
+    Parameters
+    ----------
+    out : folder to make, a path or URI; what an interrupted ingest left there is gone on with
+
+    Raises
+    ------
+    DataError
+        Basins that are chosen are not there or not complete; ``out`` holds something else; raw data cannot be read.
+    """
+    choice = choice or Choice()
+    basins, left_out = _chosen(source, choice)
+    work = _Work(source, choice, str(out), basins)
+    place = folder(out)
+    try:
+        _begin(place, work, left_out)
+        blocks = _blocks(place, work, processes, progress)
+        blocks[0].left_out.update(left_out)
+        settings = {**source.settings, "ingest": _plain(choice)}
+        finish(place, blocks, Described(source.reader, settings, work.units, source.codes))
+        place.remove(UNFINISHED)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error}); the same command goes on where this one ended") from None
+    return Shards.open(out)
+
+
+def _chosen(source: Source, choice: Choice) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Basins to read, and why others that were asked for are not among them."""
+    known = set(source.basins)
+    for what, names in (("to take", choice.basins or ()), ("to leave out", choice.without)):
+        unknown = sorted(set(names) - known)
+        if unknown:
+            raise DataError(f"basins {what} must be there, there is no {shorten(unknown)}; there are {shorten(source.basins)}")
+    wanted = known if choice.basins is None else set(choice.basins)
+    basins = tuple(name for name in source.basins if name in wanted and name not in set(choice.without))
+    faults = {name: why for name, why in getattr(source, "incomplete", {}).items() if name in set(basins)}
+    if faults and not choice.complete_only:
+        name, why = next(iter(faults.items()))
+        told = f"{len(faults)} of {len(basins)} basins are not complete: {shorten(list(faults))}. The first: {why}"
+        raise DataError(f"{told}. Complete the files, or leave these basins out with --complete-only")
+    basins = tuple(name for name in basins if name not in faults)
+    if not basins:
+        raise DataError("at least one basin is required, none is left")
+    return basins, faults
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All that a process needs to write a block."""
+
+    source: Source
+    choice: Choice
+    out: str
+    basins: tuple[str, ...]
+
+    @property
+    def units(self) -> dict[str, str]:
+        return all_units(self.source.units)
+
+    @property
+    def count(self) -> int:
+        return -(-len(self.basins) // BASINS_PER_FILE)
+
+    def block(self, number: int) -> tuple[str, ...]:
+        return self.basins[number * BASINS_PER_FILE : (number + 1) * BASINS_PER_FILE]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what is written, as far as it is known before it is read."""
+        told = [FORMAT, self.source.reader, dict(self.source.settings), _plain(self.choice), self.basins, self.units]
+        return digest(json.loads(json.dumps(told, default=str)))
+
+    def write(self, number: int, progress: Callable[[], None] | None = None) -> Block:
+        findings: dict[str, list[Row]] = {}
+        left_out: dict[str, str] = {}
+        basins = self._basins(number, findings, left_out, progress or (lambda: None))
+        return write_block(folder(self.out), number, basins, self.units, findings=findings, left_out=left_out)
+
+    def _basins(
+        self, number: int, findings: dict[str, list[Row]], left_out: dict[str, str], progress: Callable[[], None]
+    ) -> Iterator[Basin]:
+        for basin in self.source.read(self.block(number)):
+            within = basin if self.choice.period is None else cut(basin, self.choice.period)
+            if within is None:
+                left_out[basin.name] = f"no day in {self.choice.period}"
+            else:
+                whole = completed(within, self.units, self.choice.climate)
+                found = quality.check(whole, self.units, years=self.choice.years)
+                findings[basin.name] = [asdict(finding) for finding in found]
+                flagged = sorted({finding.check for finding in found if finding.verdict == "flagged"})
+                yield replace(whole, facts={**whole.facts, "flagged": flagged})
+            progress()
+
+
+def _begin(place: Folder, work: _Work, left_out: dict[str, str]) -> None:
+    """See that ``place`` is empty or holds the begin of this very ingest."""
+    names = place.names()
+    if UNFINISHED in names and NAME not in names:
+        try:
+            begun = json.loads(place.read(UNFINISHED))
+        except ValueError:
+            begun = {}
+        if begun.get("fingerprint") != work.fingerprint:
+            raise DataError(f"{place}: another ingest began here and has not ended; end it with its own command, or remove the folder")
+    elif names:
+        raise DataError(f"{place}: a folder that does not exist yet is required; remove it or name another")
+    place.write(UNFINISHED, json.dumps({"fingerprint": work.fingerprint, "basins": len(work.basins)}).encode())
+
+
+def _blocks(place: Folder, work: _Work, processes: int, progress: Progress | None) -> list[Block]:
+    """Write the blocks that are not there."""
+    blocks = {number: read_block(place, number) for number in range(work.count)}
+    missing = [number for number, block in blocks.items() if block is None]
+    done = sum(len(work.block(number)) for number in blocks if number not in missing)
+
+    def tell(basins: int) -> None:
+        nonlocal done
+        done += basins
+        if progress is not None:
+            progress(done, len(work.basins))
+
+    tell(0)
+    if min(processes, len(missing)) < 2:
+        for number in missing:
+            blocks[number] = work.write(number, lambda: tell(1))
+    else:
+        for number, block in _in_processes(work, missing, processes):
+            blocks[number] = block
+            tell(len(work.block(number)))
+    return [block for block in blocks.values() if block is not None]
+
+
+def _in_processes(work: _Work, missing: Sequence[int], processes: int) -> Iterable[tuple[int, Block]]:
+    # Not forked: pyarrow's threads would not be there in the child.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(missing)), context, _receive, (work,)) as pool:
+        waiting = {pool.submit(_write, number): number for number in missing}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_work: _Work | None = None
+
+
+def _receive(work: _Work) -> None:
+    global _work
+    _work = work
+
+
+def _write(number: int) -> Block:
+    assert _work is not None
+    return _work.write(number)
+
+
+def _plain(choice: Choice) -> dict:
+    """What the manifest says of it; which basins, its entries say."""
+    plain = {key: value for key, value in asdict(choice).items() if key not in {"basins", "without"}}
+    return plain | {
+        name: None if period is None else str(period) for name, period in (("period", choice.period), ("climate", choice.climate))
+    }

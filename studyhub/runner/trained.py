@@ -1,0 +1,68 @@
+"""A trained model in its attempt's folder: what it is, its weights and its scales. No pickle."""
+
+import json
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from studyhub.data.scaling import Scaler
+from studyhub.errors import StoreError
+from studyhub.models.build import build
+from studyhub.models.target import TargetScaler
+from studyhub.runner.simulate import Simulator
+from studyhub.study.settings import Model, Period, Split, Training, Trial
+from studyhub.training import checkpoint
+
+WEIGHTS, SCALES, TRIAL = "weights.npz", "scales.json", "trial.json"
+
+
+def save(folder: Path, trial: Trial, simulator: Simulator, target: TargetScaler | None) -> None:
+    """Write all that `load` needs."""
+    checkpoint.save(folder / WEIGHTS, simulator.network.state_dict())
+    scales = {"inputs": simulator.scaler.state(), "target": None if target is None else target.state()}
+    (folder / SCALES).write_text(json.dumps(scales))
+    (folder / TRIAL).write_text(json.dumps(asdict(trial), default=str))
+
+
+def load(folder: Path, device: str) -> tuple[Trial, Simulator]:
+    """Read a trained model.
+
+    Raises
+    ------
+    StoreError
+        a file is missing or damaged
+    """
+    try:
+        trial = _trial(json.loads((folder / TRIAL).read_text(encoding="utf-8")))
+        scales = json.loads((folder / SCALES).read_text(encoding="utf-8"))
+        scaler = Scaler.from_state(scales["inputs"])
+        target = None if scales["target"] is None else TargetScaler.from_state(scales["target"])
+        context = trial.split.warmup + 1 if trial.training.window == 1 else None
+        network = build(trial.model, target, torch.Generator(), context=context)
+        network.load_state_dict(checkpoint.load(folder / WEIGHTS))
+    except FileNotFoundError as error:
+        raise StoreError(f"{error.filename}: the trained model's file is required, there is none; train the trial again") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise StoreError(f"{folder}: the trained model cannot be read ({error}); train the trial again") from None
+    dtype = getattr(torch, trial.dtype)
+    return trial, Simulator(trial.model, network.to(device, dtype).eval(), scaler, device, dtype)
+
+
+def _trial(plain: dict[str, Any]) -> Trial:
+    """Undo what JSON did to a trial: lists to tuples, texts to days."""
+    split: dict[str, Any] = {key: _period(value) if isinstance(value, dict) else value for key, value in plain["split"].items()}
+    parts = {"model": Model(**_tuples(plain["model"])), "training": Training(**_tuples(plain["training"])), "split": Split(**split)}
+    return Trial(**(_tuples(plain) | parts))
+
+
+def _period(plain: dict[str, str]) -> Period:
+    return Period(date.fromisoformat(plain["start"]), date.fromisoformat(plain["end"]))
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

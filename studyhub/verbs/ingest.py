@@ -1,0 +1,192 @@
+"""``studyhub ingest``: raw basins of every kind into shards that studies read."""
+
+import os
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from studyhub.study.settings import Period
+
+if TYPE_CHECKING:
+    from studyhub.data.source import Source
+
+app = typer.Typer(no_args_is_help=True, help="Turn raw basins into shards that studies read.")
+
+
+def period(text: str) -> Period:
+    """Read ``1980-10-01:2010-09-30``."""
+    first, colon, last = text.partition(":")
+    try:
+        found = Period(date.fromisoformat(first), date.fromisoformat(last))
+    except ValueError:
+        raise typer.BadParameter(f"a first and a last day such as 1980-10-01:2010-09-30 are required, got {text!r}") from None
+    if found.days < 1:
+        raise typer.BadParameter(f"the last day comes before the first: {text}; swap them")
+    return found
+
+
+Raw = Annotated[Path, typer.Argument(metavar="DIR", help="the data as distributed")]
+Out = Annotated[str, typer.Option(metavar="SHARDS", help="folder to make, a path, s3://... or gs://...")]
+Basins = Annotated[Path | None, typer.Option(metavar="FILE", help="take these basins only: a list, or the first column of a CSV file")]
+Without = Annotated[list[str] | None, typer.Option(metavar="BASIN", help="leave this basin out; may be repeated")]
+Complete = Annotated[bool, typer.Option("--complete-only", help="leave out basins that lack a file or attributes, and say which")]
+Days = Annotated[Period | None, typer.Option(metavar="A:B", parser=period, help="keep these days, such as 1980-10-01:2010-09-30")]
+Climate = Annotated[Period | None, typer.Option(metavar="A:B", parser=period, help="days that climate attributes are computed from")]
+Years = Annotated[float, typer.Option(min=0, metavar="N", help="flag basins with fewer observed years of discharge")]
+Processes = Annotated[int | None, typer.Option(min=1, metavar="N", help="processes that read at once; all processors by default")]
+
+
+class Forcing(Enum):
+    DAYMET, MAURER, NLDAS = "daymet", "maurer", "nldas"
+    MAURER_EXTENDED, NLDAS_EXTENDED = "maurer_extended", "nldas_extended"
+
+
+class Pet(Enum):
+    AUTO, FAO, ERA5, HARGREAVES = "auto", "fao", "era5", "hargreaves"
+
+
+class Format(Enum):
+    CSV, NETCDF = "csv", "netcdf"
+
+
+@app.command("camels-us")
+def camels_us(
+    folder: Raw,
+    out: Out,
+    forcing: Annotated[Forcing, typer.Option(help="which forcing to read")] = Forcing.DAYMET,
+    basins: Basins = None,
+    without: Without = None,
+    complete_only: Complete = False,
+    period: Days = None,
+    climate: Climate = None,
+    years: Years = 5,
+    processes: Processes = None,
+) -> None:
+    """Read CAMELS-US as distributed: forcing, USGS discharge and attribute files.
+
+    Example: studyhub ingest camels-us CAMELS --out shards/camels_us --period 1980-10-01:2010-09-30
+    """
+    from studyhub.data.camels_us import find
+
+    _run(find(folder, forcing=forcing.value), out, basins, without, complete_only, period, climate, years, processes)
+
+
+@app.command("caravan")
+def caravan(
+    folder: Raw,
+    out: Out,
+    pet: Annotated[
+        Pet, typer.Option(help="potential evapotranspiration; auto takes FAO Penman-Monteith where all basins have it")
+    ] = Pet.AUTO,
+    format: Annotated[Format, typer.Option(help="which files to read where there are both")] = Format.CSV,
+    basins: Basins = None,
+    without: Without = None,
+    complete_only: Complete = False,
+    period: Days = None,
+    climate: Climate = None,
+    years: Years = 5,
+    processes: Processes = None,
+) -> None:
+    """Read Caravan: all sub-datasets that are there, with their attributes.
+
+    Example: studyhub ingest caravan Caravan --out shards/caravan --basins basins.txt
+    """
+    from studyhub.data.caravan import find
+
+    _run(find(folder, pet=pet.value, format=format.value), out, basins, without, complete_only, period, climate, years, processes)
+
+
+@app.command("table")
+def table(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="a CSV or Parquet table, or a folder of them")],
+    mapping: Annotated[str, typer.Option(metavar="MAPPING.yaml", help="what its columns are; a file, or the name of one that comes along")],
+    out: Out,
+    attributes: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of the attribute files, if they lie elsewhere")] = None,
+    basins: Basins = None,
+    without: Without = None,
+    complete_only: Complete = False,
+    period: Days = None,
+    climate: Climate = None,
+    years: Years = 5,
+    processes: Processes = None,
+) -> None:
+    """Read a table of your own, or a folder with one per basin, as a small mapping file describes it.
+
+    Example: studyhub ingest table mydata --mapping mydata.yaml --out shards/mydata
+    """
+    from studyhub.data.table import find
+    from studyhub.study.mapping import read
+
+    _run(find(data, read(mapping), attributes), out, basins, without, complete_only, period, climate, years, processes)
+
+
+@app.command("synthetic")
+def synthetic(
+    out: Out,
+    basins: Annotated[int, typer.Option(min=1, max=9999, metavar="N", help="number of virtual basins")] = 40,
+    length: Annotated[int, typer.Option("--record", min=1, max=200, metavar="N", help="years of the record, from 1985-10-01")] = 10,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of everything drawn")] = 1,
+    processes: Processes = None,
+) -> None:
+    """Make virtual basins whose true discharge and parameters are known.
+
+    Example: studyhub ingest synthetic --basins 500 --record 30 --out shards/virtual
+    """
+    from studyhub.data.synthetic import VirtualBasins
+    from studyhub.data.synthetic_settings import SyntheticSettings
+
+    _run(VirtualBasins(SyntheticSettings(basins, length, seed)), out, None, None, False, None, None, 5, processes)
+
+
+@app.command("model-output")
+def model_output(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of <basin>_<seed>_model_output.txt files, at any depth")],
+    out: Annotated[Path, typer.Option(metavar="TABLE.parquet", help="table to write")],
+    seed: Annotated[str | None, typer.Option(metavar="SEED", help="take this calibration, such as 05, not the mean of all")] = None,
+) -> None:
+    """Turn the SAC-SMA simulations of CAMELS-US into a table that a study takes as `external:`.
+
+    Example: studyhub ingest model-output CAMELS/model_output --out sacsma.parquet
+    """
+    from rich.console import Console
+
+    from studyhub.data.camels_model_output import ingest
+
+    with Console(stderr=True).status("reading") as shown:
+        written = ingest(folder, out, seed=seed, progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
+    kept = f"seed {seed}" if seed else f"mean of seeds {', '.join(written.seeds)}"
+    print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")
+
+
+def _run(
+    source: "Source",
+    out: str,
+    basins: Path | None,
+    without: list[str] | None,
+    complete_only: bool,
+    period: Period | None,
+    climate: Period | None,
+    years: float,
+    processes: int | None,
+) -> None:
+    """Ingest with a progress bar, then say what has come of it."""
+    from studyhub.data.ingest import Choice, ingest
+    from studyhub.study.lists import read_basins
+    from studyhub.verbs.bars import bar
+
+    taken = None if basins is None else read_basins(basins)
+    choice = Choice(taken, tuple(without or ()), complete_only, period, climate, years)
+    with bar("basins") as progress:
+        shards = ingest(source, out, choice, processes=processes or len(os.sched_getaffinity(0)), progress=progress)
+    manifest = shards.manifest
+    print(
+        f"{out}: {len(shards.basins)} basins, {shards.period}, {len(shards.variables)} variables, {len(shards.attribute_names)} attributes"
+    )
+    for basin, why in manifest.left_out.items():
+        print(f"left out {basin}: {why}")
+    flagged = {check: found["flagged"] for check, found in manifest.quality.items() if found.get("flagged")}
+    told = ", ".join(f"{check} {count}" for check, count in flagged.items())
+    print(f"quality: {told or 'no basin flagged'}; see {out}/quality.parquet, or `studyhub data {out}`")
