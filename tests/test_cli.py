@@ -252,7 +252,7 @@ def test_data_that_the_study_cannot_use(study, studyhub, home, shards, cluster):
         assert not (home / "studies" / "two-shards" / "cells.json").exists()
         return last
 
-    assert re.search(r"variables pet; there are prcp, tmean", launch())
+    assert re.search(r"shards lacks what is needed by arms `small`, `large`: variable pet \(of variables, known: prcp, tmean", launch())
     forcing = ("--set", "shared.forcing=[prcp, tmean]")
     assert re.search(r"observed discharge in the training period .* basin 02 has none", launch(*forcing))
     assert re.search(r"test period .* must lie within", launch(*forcing, "--set", "split.test=[1991-10-01, 1992-09-30]"))

@@ -16,7 +16,7 @@ BASINS_AT_ONCE = 64
 
 
 def check(shards: Shards, trials: Iterable[Trial]) -> None:
-    """Read, once, all that the trials will read.
+    """Read, once, all that the trials will read; trials of several folds share most of it.
 
     Raises
     ------
@@ -122,7 +122,8 @@ def _require_values(record: Record, need: _Needs) -> bool:
         silent = [basin for basin, any_day in zip(trained, _observed(record, trained, scored), strict=True) if not any_day]
         if silent:
             required = f"observed discharge in the training period {scored} is required"
-            raise DataError(f"{required}, basin {shorten(silent)} has none; leave the basin out")
+            advice = "leave it out, or every basin with little of it: `split.min_years: {train: 1}`"
+            raise DataError(f"{required}, basin {shorten(silent)} has none; {advice}")
     return bool(_observed(record, _among(need.test_basins, record), need.test).any())
 
 

@@ -72,8 +72,25 @@ def test_one_message_says_what_is_wrong(checked, wrong, message):
 
 def test_a_training_basin_without_discharge(checked, basins):
     basins["b"].series["qobs"][50:400] = np.nan  # the warm-up's discharge is not scored
-    with pytest.raises(DataError, match=r"training period 2000-02-20\.\.2001-02-03 is required, basin b has none"):
+    with pytest.raises(DataError, match=r"training period 2000-02-20\.\.2001-02-03 is required, basin b has none; leave it out, or every"):
         checked(trial())
+
+
+def test_every_fold_is_asked_for_its_own_basins(tmp_path, basins):
+    basins["b"].series["qobs"][:600] = np.nan
+    shards = Shards.open(write(tmp_path / "shards", basins.values(), source="test", settings={}))
+    folds = [trial(learn=("a", "c"), judge=("b",)), trial(learn=("a", "b"), judge=("c",))]
+    check(shards, folds[:1])
+    with pytest.raises(DataError, match="basin b has none"):
+        check(shards, folds)
+
+
+def test_gaps_that_the_study_fills_are_no_gaps(tmp_path, basins):
+    basins["a"].series["pet"][455:458] = np.nan
+    folder = write(tmp_path / "shards", basins.values(), source="test", settings={})
+    check(Shards.open(folder, "interpolate:3"), [trial()])
+    with pytest.raises(DataError, match="basin a has no pet on 2001-03-31"):
+        check(Shards.open(folder, "interpolate:2"), [trial()])
 
 
 def test_a_test_basin_without_discharge_is_left_to_the_scores_but_not_all_of_them(checked, basins):
