@@ -6,157 +6,183 @@ below ``basin_dataset_public_v1p2/``), and ``camels_attributes_v2.0/camels_*.txt
 Newman et al. (2015), doi:10.5194/hess-19-209-2015; Addor et al. (2017), doi:10.5194/hess-21-5293-2017.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from studyhub.catalog import FORCINGS, TARGET
 from studyhub.data.camels_attributes import Attributes
-from studyhub.data.climate import climate_group
 from studyhub.data.manifest import shorten
-from studyhub.data.pet import hargreaves
-from studyhub.data.record import Basin, day_of_year
-from studyhub.data.shards import Shards, write
-from studyhub.data.text_table import TextTable
+from studyhub.data.record import Basin
+from studyhub.data.text_table import TextTable, read_head
 from studyhub.errors import DataError
 
-SOURCE = "camels-us"
+READER = "camels-us"
 CFS = 0.028316846592  # m3/s
 HEADER_LINES = 4
-FORCING_FIELDS, DISCHARGE_FIELDS = 11, 6
-COLUMNS = {"dayl": "dayl(s)", "prcp": "prcp(mm/day)", "srad": "srad(W/m2)", "tmax": "tmax(C)", "tmin": "tmin(C)", "vp": "vp(Pa)"}
-VARIABLES = ("prcp", "tmin", "tmax", "tmean", "pet", "srad", "vp", "dayl", "qobs")
+DATE = ("year", "mnth", "day", "hr")
+DISCHARGE_FIELDS = 6
+MISSING, FLAG_MISSING = -999.0, "M"
+COLUMNS = {"dayl": "dayl(s)", "prcp": "prcp(mm/day)", "srad": "srad(w/m2)", "tmax": "tmax(c)", "tmin": "tmin(c)", "vp": "vp(pa)"}
+# As first released, Maurer and NLDAS have the daily mean in both columns, and no range that PET could be told from. The releases that came
+# later (maurer_extended, nldas_extended) have both ends.
+ONLY_MEANS = ("maurer", "nldas")
+
+Series = dict[str, np.ndarray]
 
 
-def ingest(
-    folder: str | Path,
-    out: str | Path,
-    *,
-    forcing: str = "daymet",
-    basins: Sequence[str] | None = None,
-    without: Sequence[str] = (),
-    progress: Callable[[int, int, str], None] | None = None,
-) -> Shards:
-    """Turn the raw files in ``folder`` into the shards ``out``.
-
-    Parameters
-    ----------
-    folder, out : the raw layout; the shards folder to make
-    forcing, basins, without : as in `read`
-    progress : called with basins done, basins in all and the basin's id
-    """
-    raw = _Raw.find(Path(folder), forcing, basins, without)
-
-    def reported() -> Iterator[Basin]:
-        for done, basin in enumerate(raw.read(), start=1):
-            yield basin
-            if progress is not None:
-                progress(done, len(raw.forcing), basin.name)
-
-    return Shards.open(write(out, reported(), source=SOURCE, settings={"forcing": forcing}, codes=raw.attributes.codes))
-
-
-def read(folder: str | Path, forcing: str = "daymet", basins: Sequence[str] | None = None, without: Sequence[str] = ()) -> Iterator[Basin]:
-    """Read basins in the order of their ids, with the variables ``VARIABLES``.
+@dataclass(frozen=True)
+class CamelsUS:
+    """A `studyhub.data.source.Source` of the files of each basin, and all attributes.
 
     Discharge is turned into mm/d by the area on line 3 of the forcing file; -999, any other negative value and the flag M are missing, and
-    so are days that the discharge file lacks. PET is Hargreaves at the latitude on line 1. Daymet's snow water equivalent, always 0, is
-    left out.
+    so are days that the discharge file lacks. Snow water equivalent, always 0, is left out. The fact ``forcing_lat`` is line 1 of the
+    forcing file, where the weather is meant to be.
 
     Parameters
     ----------
-    folder : the raw layout
     forcing : folder below ``basin_mean_forcing``
-    basins : ids to read, None for all that have a forcing file
-    without : ids to leave out
+    basins : all that have a forcing or a discharge file
+    forcings, discharges : basin -> its file
+    attributes : of these basins
+    incomplete : basin -> why it cannot be read
+    """
+
+    forcing: str
+    basins: tuple[str, ...]
+    forcings: Mapping[str, Path] = field(repr=False)
+    discharges: Mapping[str, Path] = field(repr=False)
+    attributes: Attributes = field(repr=False)
+    incomplete: Mapping[str, str]
+
+    @property
+    def reader(self) -> str:
+        return READER
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"forcing": self.forcing}
+
+    @property
+    def units(self) -> dict[str, str]:
+        temperatures = ("tmean",) if self.forcing in ONLY_MEANS else ("tmin", "tmax")
+        return {name: FORCINGS[name] for name in ("prcp", *temperatures, "srad", "vp", "dayl")} | {TARGET: "mm/d"}
+
+    @property
+    def codes(self) -> Mapping[str, tuple[str, ...]]:
+        return self.attributes.codes
+
+    def read(self, basins: Sequence[str]) -> Iterator[Basin]:
+        """Read some basins, in the order given.
+
+        Raises
+        ------
+        DataError
+            A basin is unknown or incomplete, or a line of its files cannot be read (file and line are named).
+        """
+        for basin in basins:
+            if basin in self.incomplete:
+                raise DataError(self.incomplete[basin])
+            if basin not in self.forcings:
+                raise DataError(f"no basin {basin!r} in the CAMELS-US files; there are {shorten(self.basins)}")
+            yield self._basin(basin)
+
+    def _basin(self, basin: str) -> Basin:
+        series, dates, latitude, area = _read_forcing(self.forcings[basin])
+        discharge, met = _read_discharge(self.discharges[basin], basin, dates)
+        series["tmean"] = (series["tmin"] + series["tmax"]) / 2
+        series[TARGET] = discharge * (CFS * 86_400 * 1000 / area)
+        numbers, place = self.attributes.numbers[basin], self.attributes.text[basin]
+        facts = {
+            "name": place.get("gauge_name", ""),
+            "huc_02": place.get("huc_02", ""),
+            "gauge_lat": latitude,
+            "forcing_lat": latitude,
+            "continent": "North America",
+            "area_km2": area / 1e6,
+        }
+        facts |= {name: numbers[name] for name in ("gauge_lat", "gauge_lon") if np.isfinite(numbers.get(name, np.nan))}
+        ordered = {name: series[name] for name in self.units}
+        return Basin(basin, dates[0].item(), ordered, numbers, facts, met=met)
+
+
+def find(folder: str | Path, *, forcing: str = "daymet") -> CamelsUS:
+    """Find the files in ``folder``, the layout as distributed.
+
+    Parameters
+    ----------
+    folder : holds the three folders named above
+    forcing : folder below ``basin_mean_forcing``: daymet, maurer, maurer_extended, nldas or nldas_extended
 
     Raises
     ------
     DataError
-        A folder, file, basin or attribute is missing, or a line cannot be read (file and line are named).
+        A folder is missing or empty, or an attribute file cannot be read.
     """
-    return _Raw.find(Path(folder), forcing, basins, without).read()
+    folder = Path(folder)
+    every, flows = _subfolder(folder, "basin_mean_forcing"), _subfolder(folder, "usgs_streamflow")
+    if not (every / forcing).is_dir():
+        known = sorted(path.name for path in every.iterdir() if path.is_dir())
+        raise DataError(f"{every}: no forcing {forcing!r}; there are {shorten(known) or 'none'}")
+    forcings, discharges = _by_basin(every / forcing, "*forcing_leap.txt"), _by_basin(flows, "*_streamflow_qc.txt")
+    basins = tuple(sorted(forcings.keys() | discharges.keys()))
+    if not basins:
+        raise DataError(f"{every / forcing}: files <huc>/<basin>_*forcing_leap.txt are required, there are none")
+    attributes = Attributes.read(folder, basins)
+    files = {f"{every}: no {forcing} forcing file": forcings, f"{flows}: no discharge file": discharges}
+    files |= {f"{path}: no line": dict.fromkeys(there, ()) for path, there in attributes.basins.items()}
+    incomplete = {basin: why for basin in basins if (why := _why_incomplete(basin, files))}
+    one, other = ({basin: paths[0] for basin, paths in found.items()} for found in (forcings, discharges))
+    return CamelsUS(forcing, basins, one, other, attributes, incomplete)
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """The files of each basin, and the attributes."""
-
-    forcing: dict[str, Path]
-    discharge: dict[str, Path]
-    attributes: Attributes
-
-    @classmethod
-    def find(cls, folder: Path, forcing: str, basins: Sequence[str] | None, without: Sequence[str]) -> "_Raw":
-        forcings = _by_basin(_subfolder(folder, "basin_mean_forcing") / forcing, "*forcing_leap.txt")
-        discharges = _by_basin(_subfolder(folder, "usgs_streamflow"), "*_streamflow_qc.txt")
-        unknown = set(without) - set(forcings) - set(discharges)
-        if unknown:
-            raise DataError(f"{folder}: basins to leave out must be there, there is no {shorten(sorted(unknown))}")
-        chosen = sorted((set(forcings) if basins is None else set(basins)) - set(without))
-        if not chosen:
-            raise DataError(f"{folder}: at least one basin is required, none is left")
-        _require(f"{folder}: no {forcing} forcing file", chosen, forcings)
-        _require(f"{folder}: no discharge file", chosen, discharges)
-        attributes = Attributes.read(folder)
-        for path, known in attributes.basins.items():
-            _require(f"{path}: no line", chosen, known)
-        return cls({b: forcings[b] for b in chosen}, {b: discharges[b] for b in chosen}, attributes)
-
-    def read(self) -> Iterator[Basin]:
-        for basin in self.forcing:
-            yield self._basin(basin)
-
-    def _basin(self, basin: str) -> Basin:
-        series, dates, latitude, area = _read_forcing(self.forcing[basin])
-        series["tmean"] = (series["tmin"] + series["tmax"]) / 2
-        series["pet"] = hargreaves(series["tmin"], series["tmax"], latitude, day_of_year(dates))
-        series["qobs"] = _read_discharge(self.discharge[basin], basin, dates) * (CFS * 86_400 * 1000 / area)
-        place = self.attributes.text[basin]
-        facts = {
-            "name": place.get("gauge_name", ""),
-            "huc_02": place.get("huc_02", ""),
-            "gauge_lat": self.attributes.numbers[basin].get("gauge_lat", float("nan")),
-            "gauge_lon": self.attributes.numbers[basin].get("gauge_lon", float("nan")),
-            "continent": "North America",
-            "climate_group": climate_group(series["prcp"], series["tmean"], dates),
-            "area_km2": area / 1e6,
-        }
-        ordered = {name: series[name] for name in VARIABLES}
-        return Basin(basin, dates[0].item(), ordered, self.attributes.numbers[basin], facts)
+def _why_incomplete(basin: str, files: Mapping[str, Mapping[str, Sequence[Path]]]) -> str:
+    for lack, found in files.items():
+        if basin not in found:
+            return f"{lack} of basin {basin}; complete the files or leave the basin out"
+        if len(found[basin]) > 1:
+            return f"basin {basin} has two files, {found[basin][0]} and {found[basin][1]}; move one away or leave the basin out"
+    return ""
 
 
-def _read_forcing(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray, float, float]:
+def _read_forcing(path: Path) -> tuple[Series, np.ndarray, float, float]:
     """Variables [time], dates, latitude [degrees] and area [m2]."""
-    with path.open(encoding="ascii", errors="replace") as file:
-        header = [file.readline().strip() for _ in range(HEADER_LINES)]
+    header = read_head(path, HEADER_LINES)
     latitude, area = _number(path, 1, header[0], "latitude"), _number(path, 3, header[2], "area in m2")
-    if area <= 0 or not -90 <= latitude <= 90:
+    if not area > 0 or not -90 <= latitude <= 90:
         raise DataError(f"{path}: line 1 must be a latitude and line 3 an area above 0 m2, got {latitude} and {area}")
-    names = [name.lower() for name in header[3].split()]
-    missing = [name for name in COLUMNS.values() if name.lower() not in names]
-    if missing:
-        raise DataError(f"{path}:4: no column {shorten(missing)}; the header is {header[3]!r}")
+    names = header[3].lower().split()
+    if names[:1] == [COLUMNS["dayl"]]:
+        names = [*DATE, *names]  # so are four of the Maurer files: 02108000, 05120500, 07067000, 09492400
+    missing = [name for name in COLUMNS.values() if name not in names]
+    if missing or tuple(names[:3]) != DATE[:3]:
+        required = f"the columns {' '.join(DATE)} and then {', '.join(COLUMNS.values())} are required"
+        raise DataError(f"{path}:4: {required}, no {shorten(missing) or 'date'} in {header[3]!r}")
     table = TextTable.read(path, HEADER_LINES, len(names))
     dates = table.contiguous_days()
-    series = {name: table.numbers(names.index(column.lower())) for name, column in COLUMNS.items()}
-    return series, dates, latitude, area
+    return {name: table.numbers(names.index(column)) for name, column in COLUMNS.items()}, dates, latitude, area
 
 
-def _read_discharge(path: Path, basin: str, dates: np.ndarray) -> np.ndarray:
-    """Discharge in cfs on ``dates``, NaN where missing."""
-    table = TextTable.read(path, 0, DISCHARGE_FIELDS, text=(0, 5))
+def _read_discharge(path: Path, basin: str, dates: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    """Discharge in cfs on ``dates``, NaN where missing, and what was met."""
+    table = TextTable.read(path, 0, DISCHARGE_FIELDS)
     own, values = table.days(first=1), table.numbers(4)
-    for wrong, what in ((table.text(0) != basin, f"basin {basin}"), (np.r_[False, np.diff(own).astype(int) <= 0], "a later day")):
+    for wrong, what in ((~table.is_text(0, basin), f"basin {basin}"), (np.r_[False, own[1:] <= own[:-1]], "a later day")):
         if wrong.any():
             raise table.error(np.flatnonzero(wrong)[0], f"{what} is required")
-    missing = (values < 0) | (table.text(5) == "M")
-    aligned = np.full(len(dates), np.nan)
+    missing = (values < 0) | table.is_text(5, FLAG_MISSING)
     position = (own - dates[0]).astype(int)
-    inside = (position >= 0) & (position < len(dates)) & ~missing
-    aligned[position[inside]] = values[inside]
-    return aligned
+    inside = (position >= 0) & (position < len(dates))
+    aligned = np.full(len(dates), np.nan)
+    kept = inside & ~missing
+    aligned[position[kept]] = values[kept]
+    met = {
+        "missing_days": len(dates) - int(inside.sum()),
+        "negative_qobs": int((inside & (values < 0) & (values != MISSING)).sum()),
+    }
+    return aligned, {what: days for what, days in met.items() if days}
 
 
 def _number(path: Path, line: int, text: str, what: str) -> float:
@@ -173,11 +199,8 @@ def _subfolder(folder: Path, name: str) -> Path:
     raise DataError(f"{folder}: a folder {name} is required (the CAMELS-US layout as distributed), there is none")
 
 
-def _by_basin(folder: Path, pattern: str) -> dict[str, Path]:
-    return {path.name.split("_")[0]: path for path in sorted(folder.glob(f"*/{pattern}"))}
-
-
-def _require(what: str, basins: Sequence[str], known: Container[str]) -> None:
-    missing = [basin for basin in basins if basin not in known]
-    if missing:
-        raise DataError(f"{what} of basin {shorten(missing)}; complete the files or leave the basin out")
+def _by_basin(folder: Path, pattern: str) -> dict[str, list[Path]]:
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob(f"*/{pattern}")):
+        files.setdefault(path.name.split("_")[0], []).append(path)
+    return files

@@ -7,7 +7,7 @@ import pytest
 
 from studyhub import cli
 from studyhub.data.camels_model_output import HEADER, ingest
-from studyhub.data.camels_us import read
+from studyhub.data.camels_us import find
 from studyhub.data.long_table import read as read_table
 from studyhub.errors import DataError
 from studyhub.study.settings import Columns, Period
@@ -106,7 +106,7 @@ def test_real_sac_sma_is_in_mm_per_day(real_camels, tmp_path):
     assert (written.basins, written.seeds) == (("13331500",), ("05", "48", "94"))
     path = next(real_camels.rglob("13331500_05_model_output.txt"))
     beside = pd.read_csv(path, sep=r"\s+")
-    (basin,) = read(real_camels, basins=["13331500"])
+    (basin,) = find(real_camels).read(["13331500"])
     first = (written.period.start - basin.start).days
     qobs = np.asarray(basin.series["qobs"])[first : first + len(beside)]
     np.testing.assert_allclose(beside["OBS_RUN"], qobs, atol=1e-4)

@@ -1,77 +1,92 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from studyhub.data.camels_attributes import CATEGORIES
-from studyhub.data.camels_us import CFS, VARIABLES, ingest, read
-from studyhub.data.pet import hargreaves
-from studyhub.data.record import UNITS, day_of_year
+from studyhub.data.camels_us import CFS, CamelsUS, find
+from studyhub.data.record import UNITS, Basin
 from studyhub.errors import DataError
+
+VARIABLES = ("prcp", "tmin", "tmax", "srad", "vp", "dayl", "qobs")
+
+
+def read(raw, *basins: str) -> list[Basin]:
+    source = find(raw.folder)
+    return list(source.read(basins or source.basins))
 
 
 def test_forcing_and_discharge_in_their_units(raw):
-    basins = list(read(raw.folder))
+    source = find(raw.folder)
+    assert (source.reader, source.settings, source.basins) == ("camels-us", {"forcing": "daymet"}, raw.ids)
+    assert source.units == {name: UNITS[name] for name in VARIABLES} and not source.incomplete
+    basins = list(source.read(source.basins))
     assert [basin.name for basin in basins] == list(raw.ids)
     first = basins[1]
     assert first.start == raw.start and tuple(first.series) == VARIABLES
     assert {len(values) for values in first.series.values()} == {raw.days}
     np.testing.assert_allclose(first.series["prcp"][:3], [1, 2, 3])
-    np.testing.assert_allclose(first.series["tmean"][:2], [(12 + 2) / 2, (13 + 1) / 2])
+    np.testing.assert_allclose(first.series["tmin"][:2], [2, 1])
     np.testing.assert_allclose(first.series["dayl"], 30_000)
     # 11 ft3/s over 2 km2: 11 * 0.0283 m3/s * 86400 s / 2e6 m2 = 0.0134565 m = 13.4565 mm
     assert first.series["qobs"][0] == pytest.approx(13.4565, rel=1e-4)
 
 
-def test_pet_takes_the_latitude_of_the_header_and_knows_leap_days(raw):
-    raw.latitude = -33.0
-    raw.forcing(raw.ids[0])
-    basin = next(read(raw.folder))
-    dates = np.datetime64(raw.start) + np.arange(raw.days)
-    due = hargreaves(basin.series["tmin"], basin.series["tmax"], -33.0, day_of_year(dates))
-    np.testing.assert_allclose(basin.series["pet"], due)
-    assert str(dates[61]) == "2000-02-29" and day_of_year(dates)[61] == 60
-
-
 def test_missing_discharge(raw):
     rows = [(raw.day(t), 5.0, "A") for t in range(100, 300)] + [(raw.day(t), 6.0, "A:e") for t in range(310, raw.days + 30)]
-    rows[0], rows[1], rows[2] = (raw.day(100), -999.0, "M"), (raw.day(101), 4.0, "M"), (raw.day(102), -999.0, "A")
+    rows[:4] = [(raw.day(100), -999, "M"), (raw.day(101), 4, "M"), (raw.day(102), -999, "A"), (raw.day(103), -1, "A")]
     raw.discharge(raw.ids[0], [(raw.day(-3), 9.0, "A"), *rows])
-    q = next(read(raw.folder)).series["qobs"] / (CFS * 86_400_000 / raw.area)
+    (basin,) = read(raw, raw.ids[0])
+    q = basin.series["qobs"] / (CFS * 86_400_000 / raw.area)
     assert len(q) == raw.days
-    missing = np.r_[0:103, 300:310]
+    missing = np.r_[0:104, 300:310]
     assert np.isnan(q[missing]).all() and np.isfinite(np.delete(q, missing)).all()
-    np.testing.assert_allclose(q[[103, 299, 310, -1]], [5, 5, 6, 6])
+    np.testing.assert_allclose(q[[104, 299, 310, -1]], [5, 5, 6, 6])
+    assert basin.met == {"missing_days": 110, "negative_qobs": 1}
+
+
+def test_discharge_of_other_years_is_all_missing(raw):
+    raw.discharge(raw.ids[0], [(date(1950, 1, 1), 5.0, "A"), (date(2030, 1, 1), 5.0, "A")])
+    (basin,) = read(raw, raw.ids[0])
+    assert np.isnan(basin.series["qobs"]).all() and basin.met == {"missing_days": raw.days}
 
 
 def test_attributes_and_codes(raw):
-    first, second, third = read(raw.folder)
+    first, second, third = read(raw)
     assert tuple(first.attributes) == ("gauge_lat", "gauge_lon", "area_gages2", "dom_land_cover", "root_depth_50")
     # sorted over the whole file: Barren 0, Croplands 1, Mixed Forests 2; empty is missing
     assert [basin.attributes["dom_land_cover"] for basin in (first, second, third)] == [2, 1, -1]
+    assert find(raw.folder).codes == {"dom_land_cover": ("Barren", "Croplands", "Mixed Forests")}
     assert np.isnan(first.attributes["root_depth_50"]) and third.attributes["root_depth_50"] == 0.3
-    assert first.facts["name"] == "Fish River, Maine" and first.facts["huc_02"] == "01" and third.facts["huc_02"] == "17"
-    assert (first.facts["gauge_lat"], first.facts["gauge_lon"], first.facts["area_km2"]) == (45, -70.5, 2.0)
-    assert first.facts["continent"] == "North America" and first.facts["climate_group"] == "polar"  # 7 degC all year
+    assert first.facts == {
+        "name": "Fish River, Maine",
+        "huc_02": "01",
+        "gauge_lat": 45.0,
+        "forcing_lat": 45.0,
+        "continent": "North America",
+        "area_km2": 2.0,
+        "gauge_lon": -70.5,
+    }
+    assert third.facts["huc_02"] == "17" and third.facts["gauge_lat"] == 47 and third.facts["forcing_lat"] == 45
+
+
+def test_the_latitude_of_the_forcing_stands_in_for_an_unknown_one(raw):
+    raw.table("topo", "gauge_lat;gauge_lon;area_gages2", ["NaN;NA;2.0", "46;-71.5;2.0", "47;-72.5;2.0"], others="1;2;3")
+    first, second, _ = read(raw)
+    assert first.facts["gauge_lat"] == 45 and "gauge_lon" not in first.facts
+    assert np.isnan(first.attributes["gauge_lat"]) and second.facts["gauge_lat"] == 46
+
+
+@pytest.mark.parametrize("missing", ["NaN", "NA", "nan", ""])
+def test_missing_attributes(raw, missing):
+    raw.table("topo", "gauge_lat;gauge_lon;area_gages2", [f"{missing};-70.5;{missing}"] * 3, others="1;2;3")
+    assert all(np.isnan([basin.attributes["gauge_lat"], basin.attributes["area_gages2"]]).all() for basin in read(raw))
 
 
 def test_a_code_does_not_depend_on_the_basins_read(raw):
-    chosen = list(read(raw.folder, basins=[raw.ids[1]]))
-    assert [basin.name for basin in chosen] == [raw.ids[1]]
-    assert chosen[0].attributes["dom_land_cover"] == 1
-    assert [basin.name for basin in read(raw.folder, without=raw.ids[:2])] == [raw.ids[2]]
-
-
-def test_ingest_writes_shards_and_reports(raw, tmp_path):
-    told = []
-    shards = ingest(raw.folder, tmp_path / "shards", progress=lambda *args: told.append(args))
-    assert told == [(i + 1, 3, name) for i, name in enumerate(raw.ids)]
-    assert shards.basins == raw.ids and shards.manifest.units == UNITS
-    assert shards.manifest.codes == {"dom_land_cover": ("Barren", "Croplands", "Mixed Forests")}
-    assert (shards.manifest.source, shards.manifest.settings) == ("camels-us", {"forcing": "daymet"})
-    assert shards.manifest.metadata["01000001"]["observed_days"] == raw.days
-    np.testing.assert_allclose(shards.read(("01000002",)).series["prcp"][0, :3], [1, 2, 3])
+    (chosen,) = read(raw, raw.ids[1])
+    assert chosen.name == raw.ids[1] and chosen.attributes["dom_land_cover"] == 1
 
 
 def test_the_layout_of_the_published_archive(raw):
@@ -82,14 +97,63 @@ def test_the_layout_of_the_published_archive(raw):
     for path in raw.attributes.iterdir():
         path.rename(raw.folder / path.name)
     raw.attributes.rmdir()
-    assert len(list(read(raw.folder))) == 3
+    assert len(read(raw)) == 3
 
 
-def test_an_interrupted_ingest_leaves_nothing(raw, tmp_path):
-    raw.replace_line(raw.forcing_path("17000003"), 50, "2000 xx 14 12 1 2 3 4 5 6 7")
-    with pytest.raises(DataError, match="17000003_lump_cida_forcing_leap.txt:50"):
-        ingest(raw.folder, tmp_path / "out" / "shards")
-    assert list((tmp_path / "out").iterdir()) == []
+def test_files_from_windows_read_the_same(raw):
+    before = read(raw)
+    for path in raw.folder.rglob("*.txt"):
+        content = path.read_bytes().replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+        path.write_bytes(b"\xef\xbb\xbf" + content if path.parent == raw.attributes else content)
+    for one, other in zip(before, read(raw), strict=True):
+        assert (one.facts, list(one.attributes)) == (other.facts, list(other.attributes))
+        np.testing.assert_array_equal(list(one.attributes.values()), list(other.attributes.values()))
+        for name, values in one.series.items():
+            np.testing.assert_array_equal(values, other.series[name])
+
+
+UPPER = "Year Mnth Day Hr\tDayl(s)\tPRCP(mm/day)\tSRAD(W/m2)\tSWE(mm)\tTmax(C)\tTmin(C)\tVp(Pa)"
+WITHOUT_DATE = "dayl(s) prcp(mm/day) srad(W/m2) swe(mm) tmax(C) tmin(C) vp(Pa)"  # so are four of the Maurer files
+
+
+def other_forcing(raw, folder: str, header: str, tmin: float = 8.5) -> CamelsUS:
+    """Files of another forcing for the first two basins, of the same days; as distributed but for the numbers."""
+    for i, basin in enumerate(raw.ids[:2]):
+        path = raw.folder / "basin_mean_forcing" / folder / basin[:2] / f"{basin}_lump_{folder.split('_')[0]}_forcing_leap.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        weather = f"12\t34560.00\t{3 + i:.2f}\t101.25\t0.00\t8.50\t{tmin:.2f}\t812.50"
+        rows = [f"{raw.day(t):%Y %m %d} {weather}" for t in range(raw.days)]
+        path.write_text("\n".join(["  44.50", " 170.00", " 1000000", header, *rows]) + "\n")
+    return find(raw.folder, forcing=folder)
+
+
+@pytest.mark.parametrize("header", [UPPER, WITHOUT_DATE])
+@pytest.mark.parametrize("folder", ["maurer_extended", "nldas_extended"])
+def test_other_forcings(raw, folder, header):
+    source = other_forcing(raw, folder, header, tmin=-1.5)
+    assert source.settings == {"forcing": folder} and tuple(source.units) == VARIABLES
+    first, second = source.read(raw.ids[:2])
+    found = {name: values[-1] for name, values in second.series.items() if name != "qobs"}
+    assert found == {"prcp": 4, "tmin": -1.5, "tmax": 8.5, "srad": 101.25, "vp": 812.5, "dayl": 34_560}
+    assert first.facts["area_km2"] == 1 and first.facts["forcing_lat"] == 44.5
+    assert first.series["qobs"][0] == pytest.approx(10 * CFS * 86_400_000 / 1e6)
+
+
+@pytest.mark.parametrize("folder", ["maurer", "nldas"])
+def test_the_first_releases_know_only_means(raw, folder):
+    source = other_forcing(raw, folder, UPPER)
+    assert tuple(source.units) == ("prcp", "tmean", "srad", "vp", "dayl", "qobs")
+    (first,) = source.read(raw.ids[:1])
+    assert tuple(first.series) == tuple(source.units) and (first.series["tmean"] == 8.5).all()
+    assert list(source.incomplete) == [raw.ids[2]]
+    with pytest.raises(DataError, match=f"no {folder} forcing file of basin 17000003"):
+        list(source.read([raw.ids[2]]))
+
+
+def test_an_unknown_forcing_is_named_with_those_that_are_there(raw):
+    (raw.folder / "basin_mean_forcing" / "maurer").mkdir()
+    with pytest.raises(DataError, match=r"basin_mean_forcing: no forcing 'nldas'; there are daymet, maurer$"):
+        find(raw.folder, forcing="nldas")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +162,12 @@ def test_an_interrupted_ingest_leaves_nothing(raw, tmp_path):
         (1, "north", ":1: the latitude is required, got 'north'"),
         (1, "123", "line 1 must be a latitude"),
         (3, "0", "line 3 an area above 0"),
-        (4, "Year Mnth Day Hr dayl(s) rain(mm/day) srad(W/m2) swe(mm) tmax(C) tmin(C) vp(Pa)", r":4: no column prcp\(mm/day\)"),
+        (
+            4,
+            "Year Mnth Day Hr dayl(s) rain(mm/day) srad(W/m2) swe(mm) tmax(C) tmin(C) vp(Pa)",
+            r":4: .* no prcp\(mm/day\) in",
+        ),
+        (4, "Mnth Year Day Hr dayl(s) prcp(mm/day) srad(W/m2) swe(mm) tmax(C) tmin(C) vp(Pa)", ":4: .* no date in 'Mnth"),
         (20, "2000 01 14 12 30000 1.0", ":20: 11 fields are required, got 6"),
         (20, "2000 01 14 12 30000 1.0 170 0 12 2 217 9", ":20: 11 fields are required, got 12"),
         (20, "2000 01 14 12 30000 much 170 0 12 2 217", ":20: a number is required in field 6, got 'much'"),
@@ -111,7 +180,7 @@ def test_an_interrupted_ingest_leaves_nothing(raw, tmp_path):
 def test_a_malformed_forcing_line_is_named(raw, line, text, message):
     raw.replace_line(raw.forcing_path(raw.ids[0]), line, text)
     with pytest.raises(DataError, match=f"{raw.ids[0]}_lump_cida_forcing_leap.txt.*{message}"):
-        next(read(raw.folder))
+        read(raw, raw.ids[0])
 
 
 @pytest.mark.parametrize(
@@ -128,77 +197,158 @@ def test_a_malformed_forcing_line_is_named(raw, line, text, message):
 def test_a_malformed_discharge_line_is_named(raw, line, text, message):
     raw.replace_line(raw.discharge_path(raw.ids[0]), line, text)
     with pytest.raises(DataError, match=f"{raw.ids[0]}_streamflow_qc.txt{message}"):
-        next(read(raw.folder))
+        read(raw, raw.ids[0])
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01 not text", b"\n\n"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01 not text", b"\n\n", b"PK\x03\x04", b"\0" * 4096])
 def test_a_file_of_something_else_is_named(raw, content):
     raw.discharge_path(raw.ids[0]).write_bytes(content)
     with pytest.raises(DataError, match=f"{raw.ids[0]}_streamflow_qc.txt"):
-        next(read(raw.folder))
+        read(raw, raw.ids[0])
 
 
 def test_what_is_missing_is_named(raw):
-    with pytest.raises(DataError, match="no daymet forcing file of basin 05000000"):
-        read(raw.folder, basins=[raw.ids[0], "05000000"])
-    with pytest.raises(DataError, match="no nldas forcing file of basin 01000001"):
-        read(raw.folder, forcing="nldas", basins=raw.ids)
-    with pytest.raises(DataError, match="at least one basin is required, none is left"):
-        read(raw.folder, without=raw.ids)
+    (raw.folder / "usgs_streamflow" / "05").mkdir()
+    (raw.folder / "usgs_streamflow" / "05" / "05000000_streamflow_qc.txt").write_text("05000000 2000 01 01 1.0 A\n")
     raw.discharge_path(raw.ids[2]).unlink()
-    with pytest.raises(DataError, match="no discharge file of basin 17000003; complete the files or leave the basin out"):
-        read(raw.folder)
-    assert len(list(read(raw.folder, without=[raw.ids[2]]))) == 2
+    source = find(raw.folder)
+    assert source.basins == ("01000001", "01000002", "05000000", "17000003")
+    assert list(source.incomplete) == ["05000000", "17000003"]
+    for basin, why in [("05000000", "no daymet forcing file of basin 05000000"), ("17000003", "no discharge file of basin 17000003")]:
+        assert why in source.incomplete[basin]
+        with pytest.raises(DataError, match=f"{why}; complete the files or leave the basin out"):
+            list(source.read([raw.ids[0], basin]))
+    assert len(list(source.read(raw.ids[:2]))) == 2
+    with pytest.raises(DataError, match="no basin '99999999' in the CAMELS-US files; there are 01000001"):
+        list(source.read(["99999999"]))
+
+
+def test_no_files_at_all(raw):
+    for path in [*raw.folder.rglob("*forcing_leap.txt"), *raw.folder.rglob("*_streamflow_qc.txt")]:
+        path.unlink()
+    with pytest.raises(DataError, match=r"daymet: files <huc>/<basin>_\*forcing_leap.txt are required, there are none"):
+        find(raw.folder)
     with pytest.raises(DataError, match="a folder basin_mean_forcing is required"):
-        read(raw.folder / "elsewhere")
+        find(raw.folder / "elsewhere")
+
+
+def test_a_basin_with_two_files_is_not_read(raw):
+    again = raw.folder / "usgs_streamflow" / "02" / raw.discharge_path(raw.ids[0]).name
+    again.parent.mkdir()
+    again.write_bytes(raw.discharge_path(raw.ids[0]).read_bytes())
+    assert list(find(raw.folder).incomplete) == [raw.ids[0]]
+    with pytest.raises(DataError, match="basin 01000001 has two files, .*/01/01000001.* and .*/02/01000001.*; move one away"):
+        read(raw, raw.ids[0])
+
+
+def test_an_attribute_file_with_one_basin_less(raw):
+    topo = raw.attributes / "camels_topo.txt"
+    topo.write_text("".join(line for line in topo.read_text().splitlines(keepends=True) if not line.startswith("01000002")))
+    source = find(raw.folder)
+    assert list(source.incomplete) == ["01000002"] and len(list(source.read(["01000001", "17000003"]))) == 2
+    with pytest.raises(DataError, match="camels_topo.txt: no line of basin 01000002; complete the files or leave the basin out"):
+        list(source.read(source.basins))
 
 
 def test_attribute_faults_are_named(raw):
     topo = raw.attributes / "camels_topo.txt"
     good = topo.read_text()
     for text, message in [
-        (good.replace("01000002", "01999999"), "camels_topo.txt: no line of basin 01000002"),
         (good.replace("46;", "high;"), "camels_topo.txt:3: attribute gauge_lat must be a number or NA, got 'high'"),
+        (good.replace("46;", "inf;"), "camels_topo.txt:3: attribute gauge_lat must be a number or NA, got 'inf'"),
         (good.replace("46;", ""), "camels_topo.txt:3: 4 fields are required, got 3"),
         (good.replace("01000002", "01000001"), "camels_topo.txt:3: basin 01000001 comes twice"),
         (good.replace("gauge_id", "id"), "camels_topo.txt:1: a header that begins with gauge_id is required"),
         (good.replace("gauge_lat", "root_depth_50"), "camels_vege.txt:1: attribute root_depth_50 stands in camels_topo.txt too"),
+        (good[: good.index("46;") + 4], "camels_topo.txt:3: 4 fields are required, got 3"),
+        ("", "camels_topo.txt:1: a header that begins with gauge_id is required"),
     ]:
         topo.write_text(text)
         with pytest.raises(DataError, match=message):
-            read(raw.folder)
+            find(raw.folder)
     for path in raw.attributes.iterdir():
         path.unlink()
     with pytest.raises(DataError, match="attribute files .* are required, there are none"):
-        read(raw.folder)
+        find(raw.folder)
+
+
+def test_cut_files(raw):
+    """A file cut behind a line is a shorter file."""
+    path = raw.forcing_path(raw.ids[0])
+    whole = path.read_bytes()
+    line = whole.index(b"2000 05 01")
+    for cut, message in [(line + 12, ":128: 11 fields are required, got 4"), (line + 4, ":128: 11 fields"), (10, ":3: the area in m2")]:
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=f"{raw.ids[0]}_lump_cida_forcing_leap.txt{message}"):
+            read(raw, raw.ids[0])
+    path.write_bytes(whole[:line])
+    (basin,) = read(raw, raw.ids[0])
+    assert len(basin.series["qobs"]) == 123
+    path.write_bytes(whole[: whole.index(b"1999")])
+    with pytest.raises(DataError, match="forcing_leap.txt: at least one day is required, the file holds none"):
+        read(raw, raw.ids[0])
+
+
+def test_a_leap_day_missing(raw):
+    forcing, discharge = raw.forcing_path(raw.ids[0]), raw.discharge_path(raw.ids[0])
+    lines = discharge.read_text().splitlines(keepends=True)
+    discharge.write_text("".join(line for line in lines if " 2000 02 29 " not in line))
+    (basin,) = read(raw, raw.ids[0])
+    assert np.flatnonzero(np.isnan(basin.series["qobs"])).tolist() == [61] and basin.met == {"missing_days": 1}
+    lines = forcing.read_text().splitlines(keepends=True)
+    forcing.write_text("".join(line for line in lines if not line.startswith("2000 02 29")))
+    with pytest.raises(DataError, match="forcing_leap.txt:66: the day after that of the line before is required, got 2000-03-01"):
+        read(raw, raw.ids[0])
+
+
+def test_unsorted_days(raw):
+    for path in (raw.discharge_path(raw.ids[0]), raw.forcing_path(raw.ids[0])):
+        lines = path.read_text().splitlines(keepends=True)
+        lines[9], lines[10] = lines[10], lines[9]
+        path.write_text("".join(lines))
+    with pytest.raises(DataError, match="forcing_leap.txt:10: the day after that of the line before is required, got 2000-01-05"):
+        read(raw, raw.ids[0])
+    raw.forcing(raw.ids[0])
+    with pytest.raises(DataError, match="streamflow_qc.txt:11: a later day is required"):
+        read(raw, raw.ids[0])
+
+
+def test_a_file_that_cannot_be_opened_is_named(raw):
+    source = find(raw.folder)
+    raw.discharge_path(raw.ids[0]).unlink()
+    raw.forcing_path(raw.ids[1]).unlink()
+    for basin, name in [(raw.ids[0], "streamflow_qc"), (raw.ids[1], "forcing_leap")]:
+        with pytest.raises(DataError, match=f"{name}.txt: cannot be read .No such file"):
+            list(source.read([basin]))
 
 
 @pytest.fixture(scope="module")
-def real(real_camels, tmp_path_factory):
-    return ingest(real_camels, tmp_path_factory.mktemp("real") / "shards")
+def real(real_camels):
+    return find(real_camels)
 
 
 def test_the_real_files(real):
-    assert len(real.basins) == 49 and str(real.period) == "1980-01-01..2014-12-31"
-    record = real.read(("01030500", "02011400"))
+    assert len(real.basins) == 49 and not real.incomplete
+    basins = list(real.read(real.basins))
+    assert {basin.start for basin in basins} == {date(1980, 1, 1)}
+    assert {len(values) for basin in basins for values in basin.series.values()} == {12_784}
+    assert all(np.isfinite(basin.series[name]).all() for basin in basins for name in VARIABLES if name != "qobs")
+    one, late = basins[real.basins.index("01030500")], basins[real.basins.index("01594950")]
     # the file's first line: 2600 ft3/s, area 3671033258 m2
-    assert record.series["qobs"][0, 0] == pytest.approx(2600 * 0.028316846592 * 86_400_000 / 3671033258, rel=1e-6)
-    assert record.series["vp"][0, 0] == pytest.approx(217.8)
-    assert np.isfinite(np.stack([record.series[name] for name in VARIABLES if name != "qobs"])).all()
-    assert record.dates[-1] - record.dates[0] == np.timedelta64(12_783, "D")
-    facts = real.manifest.metadata
-    assert facts["01594950"]["observed_days"] < 12_784 and facts["01594950"]["first_observed"] == "1986-10-01"
-    assert {fact["climate_group"] for fact in facts.values()} == {"cold", "temperate"}
-    assert facts["13331500"]["huc_02"] == "17"
+    assert one.series["qobs"][0] == pytest.approx(2600 * 0.028316846592 * 86_400_000 / 3671033258, rel=1e-12)
+    assert one.series["vp"][0] == 217.8
+    observed = np.flatnonzero(np.isfinite(late.series["qobs"]))
+    assert date(1980, 1, 1) + timedelta(days=int(observed[0])) == date(1986, 10, 1) and late.met["missing_days"] == 2465
+    assert basins[-1].facts["huc_02"] == "17" and basins[-1].facts["forcing_lat"] == 45.52
 
 
 def test_the_real_attributes(real):
-    assert len(real.attribute_names) == 57 and set(real.manifest.codes) == set(CATEGORIES)
-    assert len(real.manifest.codes["dom_land_cover"]) == 12 and "Evergreen Broadleaf Forest" in real.manifest.codes["dom_land_cover"]
-    record = real.read(attributes=("dom_land_cover", "p_mean"), variables=())
-    forest = real.manifest.codes["dom_land_cover"].index("Mixed Forests")
-    assert record.attributes[record.basins.index("01031500"), 0] == forest
-    assert 2.5 < np.nanmean(record.attributes[:, 1]) < 4
+    assert set(real.codes) == set(CATEGORIES)
+    assert len(real.codes["dom_land_cover"]) == 12 and "Evergreen Broadleaf Forest" in real.codes["dom_land_cover"]
+    basin = next(real.read(["01031500"]))
+    assert len(basin.attributes) == 57 and 0 < basin.attributes["baseflow_index"] < 1
+    assert basin.attributes["dom_land_cover"] == real.codes["dom_land_cover"].index("Mixed Forests")
+    assert 2.5 < basin.attributes["p_mean"] < 4
 
 
 def test_agrees_with_a_published_table_of_the_same_basins(real, real_camels):
@@ -209,21 +359,9 @@ def test_agrees_with_a_published_table_of_the_same_basins(real, real_camels):
     theirs = pd.read_parquet(table, filters=[("gauge_id", "in", list(real.basins))])
     basins = sorted(theirs["gauge_id"].unique())[:5]
     assert basins
-    for basin in basins:
-        part = theirs[theirs["gauge_id"] == basin].sort_values("date")
-        record = real.read((basin,), ("prcp", "qobs"))
-        first = int((np.datetime64(part["date"].iloc[0]) - record.dates[0]) / np.timedelta64(1, "D"))
+    for basin in real.read(basins):
+        part = theirs[theirs["gauge_id"] == basin.name].sort_values("date")
+        first = (part["date"].iloc[0] - basin.start).days
         days = slice(first, first + len(part))
-        np.testing.assert_allclose(record.series["qobs"][0, days], part["qobs_mm_day"], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(record.series["prcp"][0, days], part["prcp_mm_day"], rtol=1e-4, atol=1e-4)
-
-
-def test_the_real_files_have_whole_days_only(real):
-    days = (real.period.end - real.period.start) + timedelta(days=1)
-    assert all(entry.days == days.days for entry in real.manifest.entries.values())
-
-
-def test_a_basin_to_leave_out_must_be_there(raw, tmp_path):
-    with pytest.raises(DataError, match="there is no 99999999"):
-        ingest(raw.folder, tmp_path / "out", without=("99999999",))
-    assert not (tmp_path / "out").exists()
+        np.testing.assert_allclose(basin.series["qobs"][days], part["qobs_mm_day"], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(basin.series["prcp"][days], part["prcp_mm_day"], rtol=1e-4, atol=1e-4)
