@@ -161,13 +161,22 @@ class RemoteFolder:
         return tuple(sorted(info.base_name for info in found))
 
 
+def _emulated() -> dict[str, Any]:
+    """Google's own tools take another server than theirs from STORAGE_EMULATOR_HOST, without credentials."""
+    host = os.environ.get("STORAGE_EMULATOR_HOST")
+    if not host:
+        return {}
+    scheme, apart, place = host.partition("://")
+    return {"anonymous": True, "scheme": scheme if apart else "http", "endpoint_override": place if apart else host}
+
+
 @lru_cache
 def _file_system(scheme: str) -> Any:
     # Loaded here alone: a study on this machine's disk is planned without pyarrow.
     from pyarrow import fs
 
     if scheme == "gs":
-        return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=PATIENCE_SECONDS))
+        return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=PATIENCE_SECONDS), **_emulated())
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return fs.S3FileSystem(

@@ -5,7 +5,7 @@ Each block of basins is one file. A block that is there is not read again: the s
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -62,7 +62,7 @@ def ingest(
     """
     choice = choice or Choice()
     basins, left_out = _chosen(source, choice)
-    work = _Work(source, choice, str(out), basins)
+    work = _Work(source, choice, str(out), basins, BASINS_PER_FILE)
     place = folder(out)
     try:
         _begin(place, work, left_out)
@@ -74,6 +74,14 @@ def ingest(
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error}); the same command goes on where this one ended") from None
     return Shards.open(out)
+
+
+def checked(basin: Basin, units: Mapping[str, str], findings: dict[str, list[Row]], years: float = quality.YEARS) -> Basin:
+    """Check a basin's quality, keep what is found in ``findings``, and add the fact "flagged": names of the checks that flag it."""
+    found = quality.check(basin, units, years=years)
+    findings[basin.name] = [asdict(finding) for finding in found]
+    flagged = sorted({finding.check for finding in found if finding.verdict == "flagged"})
+    return replace(basin, facts={**basin.facts, "flagged": flagged})
 
 
 def _chosen(source: Source, choice: Choice) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -98,12 +106,13 @@ def _chosen(source: Source, choice: Choice) -> tuple[tuple[str, ...], dict[str, 
 
 @dataclass(frozen=True)
 class _Work:
-    """All that a process needs to write a block."""
+    """All that a process needs to write a block of ``at_once`` basins."""
 
     source: Source
     choice: Choice
     out: str
     basins: tuple[str, ...]
+    at_once: int
 
     @property
     def units(self) -> dict[str, str]:
@@ -111,15 +120,15 @@ class _Work:
 
     @property
     def count(self) -> int:
-        return -(-len(self.basins) // BASINS_PER_FILE)
+        return -(-len(self.basins) // self.at_once)
 
     def block(self, number: int) -> tuple[str, ...]:
-        return self.basins[number * BASINS_PER_FILE : (number + 1) * BASINS_PER_FILE]
+        return self.basins[number * self.at_once : (number + 1) * self.at_once]
 
     @property
     def fingerprint(self) -> str:
         """Hash of what is written, as far as it is known before it is read."""
-        told = [FORMAT, self.source.reader, dict(self.source.settings), _plain(self.choice), self.basins, self.units]
+        told = [FORMAT, self.source.reader, dict(self.source.settings), _plain(self.choice), self.basins, self.at_once, self.units]
         return digest(json.loads(json.dumps(told, default=str)))
 
     def write(self, number: int, progress: Callable[[], None] | None = None) -> Block:
@@ -136,11 +145,7 @@ class _Work:
             if within is None:
                 left_out[basin.name] = f"no day in {self.choice.period}"
             else:
-                whole = completed(within, self.units, self.choice.climate)
-                found = quality.check(whole, self.units, years=self.choice.years)
-                findings[basin.name] = [asdict(finding) for finding in found]
-                flagged = sorted({finding.check for finding in found if finding.verdict == "flagged"})
-                yield replace(whole, facts={**whole.facts, "flagged": flagged})
+                yield checked(completed(within, self.units, self.choice.climate), self.units, findings, self.choice.years)
             progress()
 
 

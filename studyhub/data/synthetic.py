@@ -17,12 +17,14 @@ import torch
 from studyhub.data.climate import climate_attributes, climate_group
 from studyhub.data.composites import sums
 from studyhub.data.derived import completed
+from studyhub.data.ingest import checked
 from studyhub.data.landscape import CODES, hidden_parameters, land
 from studyhub.data.manifest import Manifest, shorten
 from studyhub.data.record import TRUTH_UNITS, Basin, days
 from studyhub.data.shards import Shards, write
 from studyhub.data.synthetic_settings import SOURCE, VERSION, SyntheticSettings
 from studyhub.data.weather import Climate, place, weather
+from studyhub.data.writer import Row
 from studyhub.errors import DataError
 from studyhub.physics.hbv import HBV
 from studyhub.physics.routing import ROUTE_A, ROUTE_B, route
@@ -51,15 +53,16 @@ def build(settings: SyntheticSettings, folder: str | Path, progress: Callable[[i
     ready = _opened(settings, folder)
     if ready is not None:
         return ready
-    source = VirtualBasins(settings)
+    source, findings = VirtualBasins(settings), {}
     try:
         write(
             folder,
-            _told(source, progress),
+            _told(source, findings, progress),
             source=SOURCE,
             settings=source.settings,
             units=source.units,
             codes=CODES,
+            findings=findings,
             identity=settings.identity,
         )
     except DataError:
@@ -70,9 +73,9 @@ def build(settings: SyntheticSettings, folder: str | Path, progress: Callable[[i
     return Shards.open(folder)
 
 
-def _told(source: "VirtualBasins", progress: Callable[[int, int], None] | None) -> Iterator[Basin]:
+def _told(source: "VirtualBasins", findings: dict[str, list[Row]], progress: Callable[[int, int], None] | None) -> Iterator[Basin]:
     for done, basin in enumerate(source.read(source.basins), start=1):
-        yield completed(basin, source.units)
+        yield checked(completed(basin, source.units), source.units, findings)
         if progress is not None:
             progress(done, len(source.basins))
 

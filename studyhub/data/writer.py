@@ -179,11 +179,13 @@ def write(
     units: Mapping[str, str] | None = None,
     codes: Mapping[str, Sequence[str]] | None = None,
     identity: str | None = None,
+    findings: Mapping[str, Sequence[Row]] | None = None,
     basins_per_file: int = BASINS_PER_FILE,
 ) -> Path:
     """Write basins as they come into a folder of this machine, which must not exist yet and appears complete or not at all.
 
-    ``units`` None takes the canonical ones; the other parameters are those of `Manifest`.
+    ``units`` None takes the canonical ones; ``findings`` are rows of the quality table by basin, filled while ``basins`` are drawn if need be.
+    The other parameters are those of `Manifest`.
     """
     path = Path(folder).absolute()
     partial = _beside(path)
@@ -192,7 +194,8 @@ def write(
         left = iter(basins)
         while some := tuple(islice(left, basins_per_file)):
             units = units or _canonical(some[0])
-            blocks.append(write_block(place, len(blocks), some, units))
+            found = {basin.name: findings[basin.name] for basin in some if basin.name in findings} if findings else None
+            blocks.append(write_block(place, len(blocks), some, units, findings=found))
         finish(place, blocks, Described(source, settings, units or {}, codes or {}, identity))
         partial.chmod(0o755)  # folders of mkdtemp are private
         _rename(partial, path)

@@ -1,12 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from studyhub.catalog import ATTRIBUTE_SETS
 from studyhub.data import synthetic
-from studyhub.data.record import UNITS
-from studyhub.data.synthetic import RANGES, build, generate
+from studyhub.data.composites import begins, sums
+from studyhub.data.record import UNITS, day_of_year
+from studyhub.data.synthetic import RANGES, VirtualBasins, build
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import DataError
 
@@ -21,7 +23,9 @@ def world(tmp_path_factory):
 def test_what_a_plan_knows_before_the_world_is_built(world):
     assert world.basins == SETTINGS.names == tuple(f"syn-{i:03d}" for i in range(1, 11))
     assert world.period == SETTINGS.period and str(SETTINGS.period) == "1985-10-01..1988-09-30"
-    assert set(world.variables) == set(UNITS) and world.attribute_names == ATTRIBUTE_SETS["table_a1"]
+    assert set(world.variables) == set(UNITS)
+    assert SETTINGS.variables == world.variables and SETTINGS.attribute_names == world.attribute_names
+    assert set(world.attribute_names) == {*ATTRIBUTE_SETS["table_a1"], *ATTRIBUTE_SETS["climate"]}
     assert world.hash(world.basins[:3], ("prcp", "qobs")) == SETTINGS.hash(SETTINGS.names[:3], ("qobs", "prcp"))
 
 
@@ -73,12 +77,32 @@ def test_observations_are_the_truth_with_noise_and_gaps(world):
     assert np.mean(gaps) > 5
 
 
+def test_a_satellite_sees_sums_of_eight_days(world):
+    record, et = world.read(variables=("et_obs", "swe_obs")), world.truth().series["et_true"]
+    seen = record.series["et_obs"]
+    first = np.isfinite(seen)
+    assert set(day_of_year(record.dates[first.any(axis=0)]) % 8) == {1}
+    assert 0.75 < first[:, begins(record.dates)].mean() < 0.95  # clouds
+    true = sums(et.astype(float), record.dates)
+    assert np.corrcoef(seen[first], true[first])[0, 1] > 0.95
+    assert np.nansum(seen[first]) == pytest.approx(np.nansum(true[first]), rel=0.02)
+    snow = record.series["swe_obs"]
+    groups = [facts["climate_group"] for facts in world.manifest.metadata.values()]
+    assert all((row.max() == 0) == (group == "tropical") for row, group in zip(snow, groups, strict=True) if group in ("tropical", "polar"))
+
+
+def test_virtual_basins_are_of_good_quality(world):
+    flagged = {check: counts["flagged"] for check, counts in world.manifest.quality.items() if counts["flagged"]}
+    assert flagged == {"short_record": 10}
+
+
 def test_a_basin_does_not_depend_on_how_many_others_there_are(world):
-    first = next(generate(SyntheticSettings(basins=1, years=3, seed=4)))
-    record = world.read(SETTINGS.names[:1])
-    for name, values in first.series.items():
-        np.testing.assert_array_equal(np.asarray(values, dtype=np.float32), record.series[name][0], err_msg=name)
-    np.testing.assert_array_equal(list(first.attributes.values()), record.attributes[0])
+    alone = VirtualBasins(SyntheticSettings(basins=5, years=3, seed=4)).read(("syn-005", "syn-002"))
+    for row, basin in zip((4, 1), alone, strict=True):
+        record = world.read(SETTINGS.names[row : row + 1])
+        for name, values in basin.series.items():
+            np.testing.assert_array_equal(np.asarray(values, dtype=np.float32), record.series[name][0], err_msg=name)
+        np.testing.assert_array_equal(list(basin.attributes.values()), record.attributes[0, : len(basin.attributes)])
 
 
 def test_a_world_is_built_once(world):
@@ -94,7 +118,7 @@ def changed_low_flow(world, monkeypatch):
     """Low flow (mean of the lowest 30 % of days) without capillary rise over that with it, per basin."""
     given = synthetic.hidden_parameters
     monkeypatch.setattr(synthetic, "hidden_parameters", lambda *args: given(*args) | {"C": 0.0})
-    without = np.stack([basin.truth["q_true"] for basin in generate(SETTINGS)])
+    without = np.stack([basin.truth["q_true"] for basin in VirtualBasins(SETTINGS).read(SETTINGS.names)])
     low = [np.sort(q, axis=1)[:, : q.shape[1] * 3 // 10].mean(axis=1) for q in (without, world.truth().series["q_true"])]
     return low[0] / low[1]
 
@@ -106,5 +130,5 @@ def test_capillary_rise_matters_for_low_flow_in_a_fair_share_of_basins(world, mo
 
 def test_the_solution_is_tight(world, monkeypatch):
     monkeypatch.setattr(synthetic, "STEPS_PER_DAY", 4 * synthetic.STEPS_PER_DAY)
-    finer = np.stack([basin.truth["q_true"] for basin in generate(SETTINGS)])
+    finer = np.stack([basin.truth["q_true"] for basin in VirtualBasins(SETTINGS).read(SETTINGS.names)])
     assert np.abs(finer - world.truth().series["q_true"]).max() < 5e-4

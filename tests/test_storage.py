@@ -1,0 +1,71 @@
+"""Folders on disk and in a real S3 server behave alike."""
+
+import pytest
+from servers import s3
+
+from studyhub.errors import DataError
+from studyhub.storage import absolute, folder, is_remote, last_part
+
+
+@pytest.fixture(params=["disk", "s3"])
+def place(request, tmp_path, monkeypatch):
+    if request.param == "disk":
+        yield folder(tmp_path / "a" / "b")
+        return
+    with s3(monkeypatch) as bucket:
+        yield folder(f"{bucket}/a/b/")
+
+
+def test_what_is_written_is_read(place):
+    assert place.names() == ()
+    for content in (b"first", b"second and longer", b""):
+        place.write("x.bin", content)
+        assert place.read("x.bin") == content and place.size("x.bin") == len(content)
+    place.write("y.bin", b"y" * 6_000_000)
+    assert place.names() == ("x.bin", "y.bin")
+    assert place.size("y.bin") == 6_000_000
+    place.remove("x.bin")
+    place.remove("x.bin")
+    assert place.names() == ("y.bin",)
+
+
+def test_what_is_not_there_is_a_missing_file(place):
+    for ask in (place.size, place.read):
+        with pytest.raises(FileNotFoundError):
+            ask("nothing")
+
+
+def test_a_bucket_that_is_not_there(monkeypatch):
+    with s3(monkeypatch), pytest.raises(OSError, match="NO_SUCH_BUCKET"):
+        folder("s3://elsewhere/x").write("a", b"1")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    place = folder(tmp_path)
+    place.write("a", b"old")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        place.write("a", b"new")
+    assert place.read("a") == b"old" and place.names() == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("http://host/x", "begins with s3:// or gs://"),
+        ("s3://key:secret@bucket/x", "credentials belong into the environment"),
+        ("s3://", "name of a bucket is required"),
+    ],
+)
+def test_uris_that_are_refused(uri, message):
+    with pytest.raises(DataError, match=message) as error:
+        folder(uri)
+    assert "secret" not in str(error.value)
+
+
+def test_names_of_places(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert absolute("shards/us") == str(tmp_path / "shards" / "us")
+    assert absolute("gs://b/x") == "gs://b/x"
+    assert last_part("s3://b/x/y/") == "y" and last_part("shards/us/") == "us"
+    assert is_remote("s3://b") and not is_remote("s3/b") and not is_remote(tmp_path)
