@@ -186,3 +186,16 @@ def test_a_loss_that_is_not_a_number_names_basin_and_day(trial, world, tmp_path,
     monkeypatch.setattr(StreamflowLSTM, "forward", broken)
     with pytest.raises(DataError, match=r"target is not a finite number in basin syn-00\d on 198\d-\d\d-\d\d, in epoch 1"):
         finished(trial(LSTM, replace(TRAINING, loss="rmse")), world, tmp_path / "run")
+
+
+@pytest.mark.parametrize("model", [DPL, replace(LSTM, recipe="kratzert2019")], ids=["dpl", "lstm"])
+def test_basins_that_do_not_stay_in_memory_train_with_the_same_scales(trial, world, tmp_path, model):
+    training = replace(TRAINING, loss="nse", batch=2, updates_per_epoch=4)
+    some = replace(training, resident=2)
+    for name, how in (("all", training), ("some", some), ("again", some), ("enough", replace(training, resident=4))):
+        outcome, _ = finished(trial(model, how), world, tmp_path / name)
+        assert outcome.state == "finished" and outcome.result["updates"] == 8
+    scales = {name: json.loads((tmp_path / name / "scales.json").read_text()) for name in ("all", "some")}
+    assert scales["all"] == scales["some"]
+    weights = {name: (tmp_path / name / "weights.npz").read_bytes() for name in ("all", "some", "again", "enough")}
+    assert weights["some"] == weights["again"] and weights["all"] == weights["enough"] != weights["some"]
