@@ -10,7 +10,7 @@ from studyhub.errors import DataError, SpecError
 from studyhub.study.lists import Frozen, Lists
 from studyhub.study.settings import Period, Split
 from studyhub.study.shape import SplitKeys, YearsKeys
-from studyhub.study.splits import RULES, Random, Records, Regions, Rule, Temporal, Years
+from studyhub.study.splits import RULES, YEAR, Random, Records, Regions, Rule, Temporal, Years, least_days
 from studyhub.study.wording import listed
 from studyhub.study.yaml import combined
 
@@ -72,7 +72,9 @@ def resolve(document: "Document", keys: SplitKeys) -> tuple[Division, list[SpecE
     _require(document, periods, "train", "test")
     split = Split(periods["train"], periods["test"], keys.validation, keys.warmup, keys.test_warmup)
     errors += [document.error(message, "split", key) for key, message in _overlaps(split, rule)]
-    return Division(split, rule, Records(_years(keys.min_years), _years(keys.long_record))), errors
+    records = Records(_years(keys.min_years), _years(keys.long_record))
+    errors += [document.error(message, "split", *place) for place, message in _too_many_years(records, split)]
+    return Division(split, rule, records), errors
 
 
 def _rule(document: "Document", keys: SplitKeys, said: dict[str, Any]) -> Rule:
@@ -121,6 +123,15 @@ def _overlaps(split: Split, rule: Rule) -> Iterator[tuple[str, str]]:
             common = Period(max(first.start, second.start), min(first.end, second.end))
             message = f"{common.days} days ({common}) of the same basins are also in `split.{earlier}` ({first})"
             yield later, f"{message}; a day may train, choose or judge, not two of these"
+
+
+def _too_many_years(records: Records, split: Split) -> Iterator[tuple[tuple[str, str], str]]:
+    """More years than the period has, which no basin could show."""
+    for key in RECORDS:
+        years = getattr(records, key) or Years()
+        for role, least, period in (("train", years.train, split.train), ("test", years.test, split.test)):
+            if least_days(least) > period.days:
+                yield (key, role), f"{least:g} observed years are asked for, the period {period} has {period.days / YEAR:.1f}; lower it"
 
 
 def _years(keys: YearsKeys | None) -> Years | None:

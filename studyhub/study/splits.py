@@ -133,7 +133,7 @@ def divide(rule: Rule, records: Records, split: Split, data: Facts, basins: Sequ
         trained, tested = _observed(records.min_years, split, data, basins, left)
         folds = [
             Fold(number, name, _among(basins, trained - (held or set())), _among(basins, tested if held is None else tested & held))
-            for number, (name, held) in enumerate(_held_out(rule, data, basins, tested), start=1)
+            for number, (name, held) in enumerate(_held_out(rule, data, basins, tested, left), start=1)
         ]
     _require_some(folds, left)
     _require_apart(folds, split)
@@ -141,14 +141,18 @@ def divide(rule: Rule, records: Records, split: Split, data: Facts, basins: Sequ
 
 
 def _held_out(
-    rule: Temporal | Random | Regions, data: Facts, basins: Sequence[str], tested: set[str]
+    rule: Temporal | Random | Regions, data: Facts, basins: Sequence[str], tested: set[str], left: Sequence[LeftOut]
 ) -> Iterator[tuple[str, set[str] | None]]:
     """Name of each fold, and the basins that are kept from its training to be tested; None where the same do both."""
     if isinstance(rule, Temporal):
         yield "all basins", None
     elif isinstance(rule, Random):
         # Basins that cannot be tested are dealt to no fold: folds stay of one size, and these train in every one.
-        for number, held in enumerate(_dealt(rule, data, [basin for basin in basins if basin in tested]), start=1):
+        able = _among(basins, tested)
+        if rule.folds > len(able):
+            message = f"`split.folds`: {rule.folds} folds need as many basins to test, there are {len(able)}"
+            raise DataError(f"{message}{_told(left)}; lower `split.folds`")
+        for number, held in enumerate(_dealt(rule, data, able), start=1):
             yield f"{number} of {rule.folds}", held
     else:
         yield from _regions(rule, data, basins)
@@ -161,8 +165,6 @@ def _dealt(rule: Random, data: Facts, basins: Sequence[str]) -> list[set[str]]:
     generator would tie folds to a library's version and to the order in which basins were read. The deal goes on from one stratum to the
     next, so that folds differ by one basin at most, in all and in each stratum.
     """
-    if rule.folds > len(basins):
-        raise DataError(f"`split.folds`: {rule.folds} folds need as many basins to test, there are {len(basins)}; lower `split.folds`")
     stratum = dict.fromkeys(basins, "")
     if rule.stratify is not None:
         stratum = {basin: value or "" for basin, value in _values("stratify", rule.stratify, data, basins).items()}
@@ -185,7 +187,9 @@ def _regions(rule: Regions, data: Facts, basins: Sequence[str]) -> Iterator[tupl
     for name in wanted:
         held = {basin for basin, value in values.items() if value in groups[name]}
         if len(held) == len(values):
-            raise DataError(f"`split.groups`: holding out {name} leaves nothing to train on, for it has all {len(held)} basins; make groups")
+            raise DataError(
+                f"`split.groups`: holding out {name} leaves nothing to train on, for it has all {len(held)} basins; make groups"
+            )
         yield name, held
 
 
@@ -242,7 +246,12 @@ def _observed(years: Years | None, split: Split, data: Facts, basins: Sequence[s
 
 
 def _short(least: float, period: Period, data: Facts, basins: Sequence[str]) -> list[str]:
-    return [basin for basin in basins if least and data.observed_days(basin, period) < least * YEAR]
+    return [basin for basin in basins if least and data.observed_days(basin, period) < least_days(least)]
+
+
+def least_days(years: float) -> int:
+    """Days of so many years of 365.25 days, in whole days: two years without a leap day are two years."""
+    return int(years * YEAR)
 
 
 def _without(role: str, reason: str, out: Sequence[str], basins: Sequence[str], left: list[LeftOut]) -> tuple[str, ...]:
@@ -261,8 +270,11 @@ def _require_some(folds: Sequence[Fold], left: Sequence[LeftOut]) -> None:
     for fold in folds:
         for role, basins in (("train on", fold.train_basins), ("test", fold.test_basins)):
             if not basins:
-                reasons = "".join(f"; {len(out.basins)} left the {out.role}: {out.reason}" for out in left)
-                raise DataError(f"`split`: fold {fold.number} ({fold.name}) has no basin to {role}{reasons}")
+                raise DataError(f"`split`: fold {fold.number} ({fold.name}) has no basin to {role}{_told(left)}")
+
+
+def _told(left: Sequence[LeftOut]) -> str:
+    return "".join(f"; {len(out.basins)} left the {out.role}: {out.reason}" for out in left)
 
 
 def _require_apart(folds: Sequence[Fold], split: Split) -> None:

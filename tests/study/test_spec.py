@@ -141,7 +141,7 @@ def test_basins_from_a_file_and_several_folders(write, tmp_path, monkeypatch):
         "kind: pur, by: continent",
         'kind: pur, groups: camels, hold_out: ["01", "03+06"]',
         'kind: pur, by: x, groups: [["1", "2 3"], [a]]',
-        "min_years: {train: 5}, long_record: {train: 15, test: 5.5}",
+        "min_years: {train: 5}, long_record: {train: 4.5, test: 2}",
         "kind: pub, validation: [1993-10-01, 1993-12-31]",
     ],
 )

@@ -117,7 +117,8 @@ def test_folds_of_ungauged_basins_may_be_tested_in_any_years():
 def test_more_folds_than_basins():
     assert "`split.folds`: 7 folds need as many basins to test, there are 6; lower `split.folds`" in refusal(World(), Random(7))
     short = World(days={"a": {TEST: 0}})
-    assert "there are 5" in refusal(short, Random(6), Records(Years(0, 1)))
+    said = refusal(short, Random(6), Records(Years(0, 1)))
+    assert "there are 5; 1 left the test: fewer than 1 observed years in" in said and said.endswith("; lower `split.folds`")
 
 
 def test_a_fact_that_no_basin_has():
@@ -184,7 +185,7 @@ def test_a_basin_that_may_lie_in_the_held_out_region_leaves_the_study(unknown):
 
 # Records
 
-SHORT = World(days={"a": {TRAIN: 364}, "b": {TEST: 365}, "c": {TRAIN: 366, TEST: 366}, "d": {TRAIN: 0, TEST: 0}})
+SHORT = World(days={"a": {TRAIN: 364}, "b": {TEST: 364}, "c": {TRAIN: 365, TEST: 365}, "d": {TRAIN: 0, TEST: 0}})
 ONE_YEAR = Records(Years(1, 1))
 
 
@@ -195,6 +196,11 @@ def test_short_records_leave_training_or_test_and_are_named():
         LeftOut("training", f"fewer than 1 observed years in {TRAIN}", ("a", "d")),
         LeftOut("test", f"fewer than 1 observed years in {TEST}", ("b", "d")),
     )
+
+
+def test_years_without_a_leap_day_are_years():
+    world = World(days={"a": {TEST: 2 * 365}, "b": {TEST: 2 * 365 - 1}})
+    assert [out.basins for out in world.folds(Temporal(), Records(Years(test=2)))[1]] == [("b",)]
 
 
 def test_one_limit_alone():
