@@ -178,8 +178,10 @@ def _read_discharge(path: Path, basin: str, dates: np.ndarray) -> tuple[np.ndarr
     aligned = np.full(len(dates), np.nan)
     kept = inside & ~missing
     aligned[position[kept]] = values[kept]
+    days = position[inside]
     met = {
-        "missing_days": len(dates) - int(inside.sum()),
+        # Between its first and its last day: a gauge that began later than the weather lacks nothing.
+        "missing_days": int(days[-1] - days[0]) + 1 - len(days) if len(days) else 0,
         "negative_qobs": int((inside & (values < 0) & (values != MISSING)).sum()),
     }
     return aligned, {what: days for what, days in met.items() if days}

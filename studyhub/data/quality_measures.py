@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from studyhub.catalog import TARGET
 from studyhub.data.record import Basin
 from studyhub.data.runs import runs
 
@@ -133,9 +134,10 @@ def observed_years(days: Days, variable: str) -> Measured:
 
 
 def negative_days(days: Days, variable: str) -> Measured:
-    """Those that are there, and those that the reader took as missing."""
+    """Those that are there, and of discharge those that the reader took as missing: slight negative sums of forcing are its rounding."""
     below = days.series[variable] < (-DEW if variable == "pet" else 0)
-    return float(np.count_nonzero(below) + days.basin.met.get(f"negative_{variable}", 0)), days.list(below)
+    met = days.basin.met.get(f"negative_{variable}", 0) if variable == TARGET else 0
+    return float(np.count_nonzero(below) + met), days.list(below)
 
 
 def stuck_discharge(days: Days, variable: str) -> Measured:

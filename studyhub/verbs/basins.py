@@ -128,10 +128,11 @@ def _print(manifest: "Manifest") -> None:
     print(f"attributes: {len(facts['attributes'])}\n")
     variables = [(name, about["unit"], f"{about['missing_percent']:.2f}") for name, about in facts["variables"].items()]
     print_columns(("variable", "unit", "missing, % of days"), variables)
-    checks = [(check, *(str(counts.get(v, 0)) for v in ("flagged", "passed", "not checked"))) for check, counts in facts["quality"].items()]
-    if checks:
-        print()
-        print_columns(("quality check", "flagged", "passed", "not checked"), checks)
+    flagged = {check: counts for check, counts in facts["quality"].items() if counts.get("flagged")}
+    print(f"\nquality: {len(facts['quality'])} checks, {len(facts['quality']) - len(flagged)} flag no basin")
+    if flagged:
+        verdicts = ("flagged", "passed", "not checked")
+        print_columns(("check", *verdicts), [(check, *(str(counts.get(v, 0)) for v in verdicts)) for check, counts in flagged.items()])
     for basin, why in manifest.left_out.items():
         print(f"left out {basin}: {why}")
 

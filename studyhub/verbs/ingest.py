@@ -81,6 +81,7 @@ def caravan(
     pet: Annotated[
         Pet, typer.Option(help="potential evapotranspiration; auto takes FAO Penman-Monteith where all basins have it")
     ] = Pet.AUTO,
+    others: Annotated[str, typer.Option(metavar="NAMES", help="further columns to take, comma between; all, or none")] = "all",
     format: Annotated[Format, typer.Option(help="which files to read where there are both")] = Format.CSV,
     basins: Basins = None,
     without: Without = None,
@@ -96,7 +97,18 @@ def caravan(
     """
     from studyhub.data.caravan import find
 
-    _run(find(folder, pet=pet.value, format=format.value), out, basins, without, complete_only, period, climate, years, processes)
+    columns = None if others == "all" else () if others == "none" else tuple(name.strip() for name in others.split(","))
+    _run(
+        find(folder, pet=pet.value, format=format.value, others=columns),
+        out,
+        basins,
+        without,
+        complete_only,
+        period,
+        climate,
+        years,
+        processes,
+    )
 
 
 @app.command("table")

@@ -43,13 +43,13 @@ def test_missing_discharge(raw):
     missing = np.r_[0:104, 300:310]
     assert np.isnan(q[missing]).all() and np.isfinite(np.delete(q, missing)).all()
     np.testing.assert_allclose(q[[104, 299, 310, -1]], [5, 5, 6, 6])
-    assert basin.met == {"missing_days": 110, "negative_qobs": 1}
+    assert basin.met == {"missing_days": 10, "negative_qobs": 1}
 
 
 def test_discharge_of_other_years_is_all_missing(raw):
     raw.discharge(raw.ids[0], [(date(1950, 1, 1), 5.0, "A"), (date(2030, 1, 1), 5.0, "A")])
     (basin,) = read(raw, raw.ids[0])
-    assert np.isnan(basin.series["qobs"]).all() and basin.met == {"missing_days": raw.days}
+    assert np.isnan(basin.series["qobs"]).all() and basin.met == {}
 
 
 def test_attributes_and_codes(raw):
@@ -338,7 +338,7 @@ def test_the_real_files(real):
     assert one.series["qobs"][0] == pytest.approx(2600 * 0.028316846592 * 86_400_000 / 3671033258, rel=1e-12)
     assert one.series["vp"][0] == 217.8
     observed = np.flatnonzero(np.isfinite(late.series["qobs"]))
-    assert date(1980, 1, 1) + timedelta(days=int(observed[0])) == date(1986, 10, 1) and late.met["missing_days"] == 2465
+    assert date(1980, 1, 1) + timedelta(days=int(observed[0])) == date(1986, 10, 1) and late.met == {}
     assert basins[-1].facts["huc_02"] == "17" and basins[-1].facts["forcing_lat"] == 45.52
 
 
