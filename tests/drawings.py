@@ -1,6 +1,8 @@
 """Tables to draw, and drawings taken apart."""
 
 import re
+from collections import Counter
+from datetime import date
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +14,7 @@ from studyhub.report.figures import Figure
 SVG = "{http://www.w3.org/2000/svg}"
 MARKUP = ["<script>alert(1)</script>", "$x$ & \\frac{1}{2}", "-->", "]]>", 'url(#a) "q"']
 HOSTILE = [*MARKUP, "x" * 300, "模型 نموذج", "", "_hidden", "a\x00b\u202e"]
+CLIMATES = ("cold", "arid", "temperate", "unknown")
 MANY = [f"dhbv_adj_dynamic_beta_gamma_{i:02d}_capillary" for i in range(24)]
 
 
@@ -47,6 +50,35 @@ def simulation(arms, days=120, basin="00000001"):
 def epochs(arms, validation=np.nan):
     rows = [(arm, 1, seed, n, 1 / n, f"loss_{i % 2}", validation) for i, arm in enumerate(arms) for seed in (1, 2) for n in (1, 2, 3)]
     return pd.DataFrame(rows, columns=["arm", "fold", "seed", "epoch", "loss", "loss_name", "validation"])
+
+
+def basin_row(number, **known):
+    """What the page of a data set gets to know of a basin."""
+    first, last = date(1981, 1, 1), date(1990, 3, 31)
+    observed = dict.fromkeys(range(1981, 1990), 365) | {1990: 90}
+    days = {"start": date(1980, 10, 1), "end": date(1990, 9, 30), "first_observed": str(first), "last_observed": str(last)}
+    days |= {"observed": observed, "observed_years": sum(observed.values()) / 365.25}
+    place = {"gauge_lat": 40.0 + number % 20, "gauge_lon": -100.0 + number % 30, "area_km2": 12.5, "continent": "North America"}
+    named = {"basin": f"{number:08d}", "name": f"River {number}", "climate_group": CLIMATES[number % 4], "dataset": "us", "flagged": []}
+    return named | place | days | known
+
+
+def data_facts(rows, **known):
+    """What it gets to know of all basins together."""
+    variables = {"prcp": {"unit": "mm/d", "missing_percent": 0.0}, "et_obs": {"unit": "mm/8d", "missing_percent": 87.5}}
+    return {
+        "folders": ["/data/us"],
+        "source": "table",
+        "settings": {"file": "<us>.yaml"},
+        "basins": len(rows),
+        "period": [date(1980, 10, 1), date(1990, 9, 30)],
+        "megabytes": 1.25,
+        "variables": variables,
+        "attributes": ["area", "slope"],
+        "groups": {"climate_group": dict(Counter(row["climate_group"] for row in rows)), "dataset": {"us": len(rows)}},
+        "quality": {"spikes": {"flagged": 1, "passed": 2, "not checked": 0}},
+        "left_out": {},
+    } | known
 
 
 def drawn(arms) -> list[Figure]:

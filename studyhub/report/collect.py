@@ -14,11 +14,12 @@ from studyhub.catalog import METRICS
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
 from studyhub.study.files import make_folder, writing
+from studyhub.study.lists import Frozen
 from studyhub.study.spec import Arm, StudySpec, read
 from studyhub.study.status import in_words
 from studyhub.study.store import Store, claim_text
 
-SCORES, SIMULATION = "scores.parquet", "simulation.parquet"
+SCORES, SIMULATION, LISTS = "scores.parquet", "simulation.parquet", "split.csv"
 CELL_COLUMNS = {"trial": "str", "arm": "str", "fold": "int64", "seed": "int64"}
 COLUMNS = CELL_COLUMNS | {"basin": "str", "period": "str"} | dict.fromkeys(METRICS, "float64") | {"days": "int64"}
 EPOCH = {"number", "loss", "validation", "solve"}
@@ -55,9 +56,10 @@ class Results:
     runs : its cells, in the plan's order
     scores : one row per cell, basin and period, of finished trials; columns as ``COLUMNS``
     basins : what is known of each basin: basin, lat, lon, climate; missing is NaN or None
-    data : source and content hash of the data
+    data : source and content hash of the data, and how they were split
     text : the study file as it was resolved, with remarks on where it came from
     declared : claim -> whether it came after results
+    lists : basins and periods of each fold; None where they were not kept
     """
 
     spec: StudySpec
@@ -67,6 +69,7 @@ class Results:
     data: Mapping[str, Any]
     text: str = ""
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lists: Frozen | None = None
 
     def late(self, better: str, than: str, metric: str) -> bool | None:
         """Tell whether a claim was declared when both arms had results already; None where nobody has noted it."""
@@ -134,7 +137,7 @@ def collect(store: Store, name: str) -> Results:
     spec = read(store.study_folder(name) / "spec.yaml", name=name)
     runs = tuple(_run(store, cell) for cell in study.cells)
     basins = _basins(study.data.get("basins") or {})
-    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, store.declared(name))
+    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, store.declared(name), _lists(store.study_folder(name)))
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:
@@ -167,6 +170,14 @@ def read_epochs(attempt: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(epoch, dict) or not EPOCH <= epoch.keys():
             return
         yield epoch
+
+
+def _lists(folder: Path) -> Frozen | None:
+    """Lists of a study that has any; damaged ones are none, for scores do not depend on them."""
+    try:
+        return Frozen.from_csv(folder / LISTS)
+    except DataError:
+        return None
 
 
 def _run(store: Store, cell: Cell) -> Run:

@@ -36,12 +36,26 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    study: str
-    question: str
-    running: bool
+    """A page about one thing.
+
+    Parameters
+    ----------
+    kind : "report" of a study, or "data"
+    name : of what it is about
+    title : its heading, the question of a study
+    answer : what stands below the heading
+    made : when
+    running : whether more is to come
+    colours : arm -> its colour
+    """
+
+    kind: str
+    name: str
+    title: str
     answer: Answer
     made: str
     sections: tuple[Section, ...]
+    running: bool = False
     colours: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
@@ -73,7 +87,7 @@ def _table(table: Table, colours: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": table.name,
         "title": table.title,
-        "caption": table.caption,
+        "caption": table.told,
         "columns": table.shown,
         "rows": [[_cell(table, i, j, text, colours) for j, text in enumerate(row)] for i, row in enumerate(table.rows())],
         "links": [

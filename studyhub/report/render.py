@@ -1,9 +1,6 @@
 """From a study's results to the files of its report."""
 
-import json
-import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
@@ -12,26 +9,22 @@ from pathlib import Path
 import pandas as pd
 
 from studyhub.catalog import METRICS
-from studyhub.errors import StoreError
-from studyhub.report import claims, contents, figures
+from studyhub.report import claims, contents, figures, split
 from studyhub.report.answer import answer
 from studyhub.report.collect import Results, collect
 from studyhub.report.figures import Figure
-from studyhub.report.page import Page, Section, csv, html
+from studyhub.report.files import write
+from studyhub.report.page import Page, Section
 from studyhub.report.places import Place, places, shown_days
 from studyhub.stats.compare import Comparison, Question, compare, explore
 from studyhub.stats.signed_rank import Alternative
 from studyhub.stats.summary import judged, per_basin
-from studyhub.study.files import make_folder, read_json, write_texts
 from studyhub.study.store import Store, settings_hash
-from studyhub.study.wording import listed
 
 DRAWN = ("nse", "kge")  # metrics whose distribution over basins is drawn
 LEADING = "kge"  # what maps and hydrographs go by where no claim names a metric
 ALL_PAIRS = 6  # arms up to which every pair is explored where no claim is declared
 MAPPED_CLAIMS = 3
-FILES = "report.json"
-OURS = re.compile(r"index\.html|report\.json|(tables|figures)/[A-Za-z0-9_]+\.(csv|tex|svg)")
 
 
 def report(store: Store, name: str, out: Path) -> Path:
@@ -45,52 +38,14 @@ def report(store: Store, name: str, out: Path) -> Path:
     return write(compose(collect(store, name)), out)
 
 
-def write(page: Page, out: Path) -> Path:
-    """Write a report in place of an earlier one.
-
-    ``index.html`` needs none of the other files; ``tables/`` and ``figures/`` hold its content as CSV, LaTeX and SVG, ``report.json`` lists
-    them all. What an earlier report has left and this one has not goes; no other file is touched.
-
-    Raises
-    ------
-    StoreError
-        ``out`` cannot be written, or holds files of the same names that are not of a report.
-    """
-    texts = {"index.html": html(page)}
-    for table in page.tables():
-        texts |= {f"tables/{table.name}.csv": table.csv(), f"tables/{table.name}.tex": table.latex()}
-    for figure in page.figures():
-        texts |= {f"figures/{figure.name}.svg": figure.svg, f"figures/{figure.name}.csv": csv(figure)}
-    earlier = _earlier(out)
-    taken = [name for name in texts if name not in earlier and (out / name).exists()]
-    if taken:
-        raise StoreError(f"{out}: holds files that are not of a report ({listed(taken, most=3)}); name another folder with --out")
-    for folder in ("tables", "figures"):
-        make_folder(out / folder)
-    texts[FILES] = json.dumps({"study": page.study, "files": list(texts)}, indent=1) + "\n"
-    write_texts({out / name: text for name, text in texts.items()})
-    for name in earlier - texts.keys():
-        with suppress(OSError):
-            (out / name).unlink()
-    return out / "index.html"
-
-
-def _earlier(out: Path) -> set[str]:
-    """Files of an earlier report, such as are where reports have theirs."""
-    try:
-        files = (read_json(out / FILES) or {}).get("files", [])
-    except ValueError:
-        return set()
-    return {name for name in files if isinstance(name, str) and OURS.fullmatch(name)}
-
-
 def compose(results: Results) -> Page:
     """Put a study's results into sections."""
     comparisons = compare(results.scores, [question(c.better, c.than, c.metric, "greater") for c in results.spec.compare])
     means = per_basin(results.scores, list(METRICS))
     return Page(
-        study=results.spec.name,
-        question=results.spec.question,
+        kind="report",
+        name=results.spec.name,
+        title=results.spec.question,
         running=any(run.state == "running" for run in results.runs),
         answer=answer(results, comparisons),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -104,6 +59,7 @@ def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Compa
     drawn = _Drawing(results, means)
     dropped = claims.dropped(comparisons)
     others = explore(results.scores, _others(results)) if scored else []
+    spread, by_fold = split.scores(results)
     unfinished, unscored = contents.troubles(results), contents.unscored(results)
     return [
         Section(
@@ -113,12 +69,13 @@ def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Compa
             folded=(dropped,) if len(dropped.data) else (),
         ),
         Section("arms", "What was compared", (contents.arms(results),)),
+        split.section(results),
         Section("unfinished", "Not finished", (unfinished,) if len(unfinished.data) else ()),
         Section(
             "scores",
             "Scores",
-            tuple(contents.scores(results)) if scored else (),
-            folded=(unscored,) if len(unscored.data) else (),
+            (*contents.scores(results), *spread) if scored else (),
+            folded=(*by_fold, *((unscored,) if len(unscored.data) else ())),
             files=(contents.per_basin(results, means),) if scored else (),
         ),
         Section("distributions", "Over basins", figures=drawn.distributions() if scored else ()),

@@ -85,7 +85,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: ``data`` holds the numbers as they are, ``best`` marks (row, key) cells to set in bold."""
+    """A table: ``data`` holds the numbers as they are, ``best`` marks (row, key) cells to set in bold.
+
+    Of a long table the page shows the first ``most`` rows; its CSV has all.
+    """
 
     name: str
     title: str
@@ -93,15 +96,23 @@ class Table:
     columns: tuple[Column, ...]
     data: pd.DataFrame
     best: frozenset[tuple[int, str]] = field(default=frozenset())
+    most: int | None = None
 
     @property
     def shown(self) -> tuple[Column, ...]:
         """Columns of the page."""
         return tuple(column for column in self.columns if column.place != "data")
 
+    @property
+    def told(self) -> str:
+        """The caption, which says so where there are more rows than are shown."""
+        if self.most is None or len(self.data) <= self.most:
+            return self.caption
+        return f"{self.caption} Shown are the first {self.most} of {len(self.data)} rows; the CSV has all."
+
     def rows(self) -> list[list[str]]:
         """Every cell as it is shown."""
-        records = self.data.to_dict("records")
+        records = self.data.iloc[: self.most].to_dict("records")
         return [[column.show(record[column.key]) for column in self.shown] for record in records]
 
     def csv(self) -> str:
@@ -120,7 +131,7 @@ class Table:
         marked.columns = [_tex(title) for title in shown.columns]
         layout = "".join("r" if column.numeric else "l" for column in self.shown)
         lines = [" & ".join(row) + r" \\" for row in (list(marked.columns), *marked.to_numpy().tolist())]
-        caption = "".join(f"% {line}\n" for line in f"{self.title}. {self.caption}".splitlines())
+        caption = "".join(f"% {line}\n" for line in f"{self.title}. {self.told}".splitlines())
         body = "\n".join([rf"\begin{{tabular}}{{{layout}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
         return f"{caption}{body}\n\\end{{tabular}}\n"
 

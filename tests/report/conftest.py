@@ -10,7 +10,10 @@ from studyhub.catalog import METRICS
 from studyhub.report.collect import SCORES, SIMULATION
 from studyhub.study.cells import Cell
 from studyhub.study.leases import Lease
+from studyhub.study.lists import Frozen
+from studyhub.study.settings import Split
 from studyhub.study.spec import read
+from studyhub.study.splits import Fold
 from studyhub.study.store import Store
 
 DAYS = pd.date_range("1993-10-01", "1995-09-30")
@@ -26,6 +29,7 @@ SOLVE = {"unit_days": 100, "iterations": 2.0, "unconverged": 3, "cut_days": 4, "
 SOLVE |= {"balance": 3e-5}
 
 Outcome = Callable[[Cell], str]
+Folds = Mapping[str, tuple[str, ...]]
 
 
 class Toy:
@@ -44,7 +48,10 @@ class Toy:
         basins: tuple[str, ...] = tuple(f"0{i:02d}" for i in range(12)),
         facts: Mapping[str, Mapping[str, Any]] | None = None,
         name: str = "toy",
+        folds: Folds | None = None,
+        left_out: tuple[Mapping[str, Any], ...] = (),
     ) -> "Toy":
+        """Write the study; ``folds``, by name the basins that each tests, are kept as a launch keeps them."""
         lines = [
             f"question: {question!r}",
             "split: {train: [1986-10-01, 1991-09-30], test: [1993-10-01, 1995-09-30]}",
@@ -59,12 +66,27 @@ class Toy:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         spec = read(path, name=name)
         self.name, self.arms, self.basins = name, arms, basins
-        pairs = [(arm, seed) for arm in arms for seed in seeds]
-        self.cells = [Cell(arm, 1, seed, f"{index:016x}") for index, (arm, seed) in enumerate(pairs)]
+        self.tested = dict(enumerate((folds or {}).values(), start=1))
+        every = [(arm, fold, seed) for arm in arms for fold in self.tested or (1,) for seed in seeds]
+        self.cells = [Cell(*cell, f"{index:016x}") for index, cell in enumerate(every)]
         if facts is None:
             facts = {b: {"gauge_lat": 40 + i, "gauge_lon": -70 - i, "climate_group": "cold"} for i, b in enumerate(basins)}
-        self.store.write_study(name, spec.text(), self.cells, {"source": "synthetic", "hash": "feed", "basins": facts})
+        data = {"source": "synthetic", "hash": "feed", "basins": facts}
+        if folds is not None:
+            data |= self._split(folds, spec.split, self.store.study_folder(name), left_out)
+        self.store.write_study(name, spec.text(), self.cells, data)
         return self
+
+    def _split(self, folds: Folds, split: Split, folder: Path, out: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+        made = []
+        for number, (called, tested) in enumerate(folds.items(), start=1):
+            train = tuple(basin for basin in self.basins if basin not in tested) if len(folds) > 1 else self.basins
+            made.append(Fold(number, called, train, tested))
+        lists = Frozen.of(made, split)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "split.csv").write_text(lists.to_csv(), encoding="utf-8")
+        told = [{"number": f.number, "name": f.name, "train": len(f.train_basins), "test": len(f.test_basins)} for f in made]
+        return {"split": {"kind": "pub", "hash": lists.hash, "folds": told, "left_out": [dict(left) for left in out]}}
 
     def end(self, outcome: Outcome = lambda cell: "finished", gain: float = 0.05, missing: tuple[str, ...] = ()) -> "Toy":
         """Let every trial end; later arms score ``gain`` better. ``outcome`` says how, "pending" and "running" too."""
@@ -105,12 +127,14 @@ class Toy:
         rng = np.random.default_rng(cell.seed)
         place = self.arms.index(cell.arm)
         quality = np.linspace(0.4, 0.8, len(self.basins)) + gain * place + rng.normal(0, 0.004, len(self.basins))
-        table = pd.DataFrame({"basin": self.basins, "period": "test"} | dict.fromkeys(METRICS, quality) | {"days": len(DAYS)})
+        tested = self.tested.get(cell.fold, self.basins)
+        quality = quality[[self.basins.index(basin) for basin in tested]]
+        table = pd.DataFrame({"basin": tested, "period": "test"} | dict.fromkeys(METRICS, quality) | {"days": len(DAYS)})
         table = table.assign(**{name: 1 - quality for name, metric in METRICS.items() if metric.direction != "larger"})
         table.loc[table["basin"].isin(missing), list(METRICS)] = np.nan
         table.to_parquet(lease.folder / SCORES, index=False)
         q = 1 + np.sin(np.arange(len(DAYS)) / 58)
-        series = [pd.DataFrame({"basin": b, "date": DAYS, "qobs": q, "qsim": q * (0.9 + 0.05 * place)}) for b in self.basins]
+        series = [pd.DataFrame({"basin": b, "date": DAYS, "qobs": q, "qsim": q * (0.9 + 0.05 * place)}) for b in tested]
         pd.concat(series).astype({"basin": "category"}).to_parquet(lease.folder / SIMULATION, index=False)
 
 

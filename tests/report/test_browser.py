@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from drawings import basin_row, data_facts
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from studyhub.report.basins import write
 from studyhub.report.render import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -84,4 +86,18 @@ def test_every_figure_is_drawn_and_every_table_has_its_data(browser, path):
         page.click("#table-medians a:has-text('CSV')")
     assert download.value.suggested_filename == "medians.csv"
     assert Path(download.value.path()).read_text() == (path.parent / "tables" / "medians.csv").read_text()
+    page.close()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_a_data_set_has_a_page_of_the_same_kind(browser, tmp_path, size):
+    rows = [basin_row(i, name=HOSTILE, flagged=[HOSTILE]) for i in range(30)]
+    page = browser.new_page(viewport=size)
+    watch = Watch(page, write(data_facts(rows), rows, tmp_path / "data"))
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    assert watch.faults == [] and page.evaluate("document.scripts.length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert len(page.query_selector_all(".chart svg")) == 4
+    assert HOSTILE in page.text_content("#map") and HOSTILE in page.inner_text("#quality")
     page.close()

@@ -5,6 +5,7 @@ from drawings import HOSTILE, MANY, MARKUP, SVG, drawn, hovers, parsed, tables, 
 
 from studyhub.report import figures
 from studyhub.report.drawing.names import labels, measure, plain
+from studyhub.report.drawing.svg import inline
 
 
 def test_hostile_names_come_out_as_text():
@@ -76,3 +77,12 @@ def test_letters_that_the_font_lacks_warn_nobody():
 def test_what_no_xml_can_hold_is_replaced():
     assert plain("a\x00b\ud800c\u202ed") == "a\ufffdb\ufffdc\ufffdd"
     assert plain(" two\nlines ") == "two lines"
+
+
+def test_a_look_that_many_marks_share_is_said_once():
+    marks = "".join(f'<use x="{i}.123456" y="1" style="fill: red"/>' for i in range(200))
+    others = "".join(f'<use x="{i}" y="1" style="fill: {colour}"/>' for i, colour in enumerate(["red", "blue"] * 100))
+    text = f'<svg xmlns="http://www.w3.org/2000/svg"><g>{marks}</g><g>{others}</g><g><use style="fill: red"/></g></svg>'
+    found = inline(text, "n", "t", "c", {})
+    assert found.count('<g style="fill: red">') == 1 and found.count('style="fill: red"') == 1 + 100 + 1
+    assert found.count('style="fill: blue"') == 100

@@ -68,3 +68,10 @@ def test_a_table_without_rows_has_its_columns():
     columns = table().columns
     empty = table(data=frame([], columns))
     assert empty.rows() == [] and empty.csv() == "arm,kge,rmse [mm/d]\n" and r"\midrule" in empty.latex()
+
+
+def test_of_a_long_table_the_page_shows_the_first_rows_and_its_csv_has_all():
+    long = Table("t", "T", "C.", (Column("n", "n"),), pd.DataFrame({"n": range(30)}), most=20)
+    assert len(long.rows()) == 20 and long.csv().count("\n") == 31
+    assert long.told == "C. Shown are the first 20 of 30 rows; the CSV has all." and long.told in long.latex()
+    assert Table("t", "T", "C.", long.columns, long.data.head(20), most=20).told == "C."

@@ -86,12 +86,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend."""
+    """An entry of a legend: a line, or a mark where ``mark`` names one."""
 
     name: str
     colour: str
     dash: Any = "solid"
     width: float = 1.6
+    mark: str = ""
 
 
 @dataclass
@@ -122,8 +123,12 @@ class Canvas:
         for place, key in enumerate(keys):
             left, middle = 8 + (place // rows) * width, top + (place % rows + 0.5) * ROW
             looks = {"color": key.colour, "linestyle": key.dash, "linewidth": key.width, "solid_capstyle": "butt"}
-            ends = [self.height - middle] * 2
-            self.sheet.add_artist(Line2D([left, left + SAMPLE], ends, transform=self._points(), **looks))
+            across = [left, left + SAMPLE]
+            if key.mark:
+                looks = {"color": key.colour, "marker": key.mark, "markersize": 5.5, "markeredgewidth": 0}
+                across = [left + SAMPLE / 2]
+            ends = [self.height - middle] * len(across)
+            self.sheet.add_artist(Line2D(across, ends, transform=self._points(), **looks))
             text = self.text(left + SAMPLE + 5, middle, short[key.name], va="center_baseline")
             if short[key.name] != key.name:
                 self.explain(text, key.name)

@@ -7,20 +7,17 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
 from studyhub.catalog import METRICS
-from studyhub.report.drawing.canvas import RIGHT, SOFT, TOP, WIDTH, Canvas, Figure, canvas
+from studyhub.report.drawing.canvas import RIGHT, SOFT, WIDTH, Canvas, Figure, canvas
+from studyhub.report.drawing.ground import EDGE, SIDE, ground, height_of, places, size_of_marks
 from studyhub.report.drawing.names import SIZE, basins_in_words, number, plain, shorten, stem
 from studyhub.report.drawing.view import BETTER, axis, column, heading, limits, tidy
 
-SIDE = 34.0  # points for the labels of latitudes
-DEGREES = 20.0  # points for the labels of longitudes
 BAR = 39.0  # points for the colour bar, its ticks and its label
-LOWEST, HIGHEST = 120.0, 250.0  # points, height of a map
 WIN, LOSE = "#2166ac", "#b2182b"  # text beside the ends of the colour map "RdBu"
 
 
@@ -68,7 +65,7 @@ def score_map(per_basin: pd.DataFrame, basins: pd.DataFrame, arm: str, metric: s
     caption += _beyond(values, scale.bounds) + _missing(data, unplaced)
     told = [f"basin {basin}: {found.label} {number(score)}" for basin, score in zip(data["basin"], data["score"], strict=True)]
     table = data.rename(columns={"score": column(metric), "lat": "lat_degrees", "lon": "lon_degrees"})
-    with canvas(_height(data)) as sheet:
+    with canvas(height_of(data) + BAR) as sheet:
         _draw(sheet, data, told, scale)
         return sheet.figure(stem("map", metric, arm), f"{heading(metric)} of {name}", caption, table)
 
@@ -99,7 +96,7 @@ def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, t
     caption += _beyond(values, scale.bounds) + _missing(data, unplaced)
     told = [f"basin {basin}: {number(score)}" for basin, score in zip(data["basin"], data["score"], strict=True)]
     drawn = data.rename(columns={"score": f"difference_{column(metric)}", "lat": "lat_degrees", "lon": "lon_degrees"})
-    with canvas(_height(data) + SIZE + 4) as sheet:
+    with canvas(height_of(data) + BAR + SIZE + 4) as sheet:
         _draw(sheet, data, told, scale)
         _ends(sheet, names, rising)
         return sheet.figure(stem("difference", metric, better, than), f"Difference in {label}: {names[0]} minus {names[1]}", caption, drawn)
@@ -107,12 +104,7 @@ def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, t
 
 def _placed(scores: pd.DataFrame, basins: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Scores with coordinates, those in the middle first so that extremes lie on top, and how many basins have none."""
-    if not {"lat", "lon"} <= set(basins.columns):
-        return pd.DataFrame(columns=["basin", "lat", "lon", "score"]), len(scores)
-    facts = basins.loc[:, ["basin", "lat", "lon"]].astype({"basin": object, "lat": "float64", "lon": "float64"}).drop_duplicates("basin")
-    facts = facts.loc[facts["lat"].between(-90, 90) & facts["lon"].between(-180, 360)]
-    facts = facts.assign(lon=np.where(facts["lon"] > 180, facts["lon"] - 360, facts["lon"]))
-    data = scores.merge(facts, on="basin").loc[:, ["basin", "lat", "lon", "score"]]
+    data = scores.merge(places(basins), on="basin").loc[:, ["basin", "lat", "lon", "score"]]
     values = data["score"].to_numpy()
     far = np.abs(values - np.nanmedian(values)) if np.isfinite(values).any() else np.zeros(len(values))
     return data.iloc[np.argsort(np.nan_to_num(far, nan=-1.0), kind="stable")], len(scores) - len(data)
@@ -146,37 +138,16 @@ def _missing(data: pd.DataFrame, unplaced: int) -> str:
     return told + (f" Without coordinates: {basins_in_words(unplaced)}." if unplaced else "")
 
 
-def _frame(data: pd.DataFrame) -> tuple[float, float, float, float, float]:
-    """West, east, south, north and the map's height in points: one length in all directions at the middle latitude."""
-    width = WIDTH - SIDE - RIGHT
-    (west, east), (south, north) = ((float(at.min()), float(at.max())) for at in (data["lon"].to_numpy(), data["lat"].to_numpy()))
-    lon, lat = (west + east) / 2, (south + north) / 2
-    narrowing = max(np.cos(np.radians(lat)), 0.2)
-    wide, tall = (max(1.08 * span, 4.0) for span in (east - west, north - south))
-    height = float(np.clip(width * tall / (wide * narrowing), LOWEST, HIGHEST))
-    wide = max(wide, width * tall / (height * narrowing))
-    tall = wide * narrowing * height / width
-    return lon - wide / 2, lon + wide / 2, lat - tall / 2, lat + tall / 2, height
-
-
-def _height(data: pd.DataFrame) -> float:
-    return TOP + _frame(data)[-1] + DEGREES + BAR
-
-
 def _draw(sheet: Canvas, data: pd.DataFrame, told: Sequence[str], scale: _Scale) -> None:
-    west, east, south, north, height = _frame(data)
-    axes = sheet.axes(SIDE, TOP, WIDTH - SIDE - RIGHT, height)
-    axes.set(xlim=(west, east), ylim=(south, north))
-    axes.spines[:].set(visible=True, color="#b9c1c9")
-    _degrees(axes)
+    axes = ground(sheet, data)
     values = data["score"].to_numpy("float64")
-    known, size = np.isfinite(values), float(np.clip(6000 / len(data), 5, 34))
+    known, size = np.isfinite(values), size_of_marks(len(data))
     norm, colours = scale.colouring()
     faces = [colours(norm(value)) if there else "none" for value, there in zip(values, known, strict=True)]
-    edges = ["#3d444b" if there else SOFT for there in known]
+    edges = [EDGE if there else SOFT for there in known]
     marks = axes.scatter(data["lon"], data["lat"], s=size, linewidths=0.35 if size > 12 else 0.2, facecolors=faces, edgecolors=edges)
     sheet.explain(marks, told)
-    bar = sheet.axes(SIDE + 30, TOP + height + DEGREES, WIDTH - SIDE - RIGHT - 60, 7)
+    bar = sheet.axes(SIDE + 30, height_of(data), WIDTH - SIDE - RIGHT - 60, 7)
     drawn = sheet.sheet.colorbar(ScalarMappable(norm, colours), cax=bar, orientation="horizontal", extend=scale.beyond(values))
     for classes in bar.collections:  # not as an image, and without gaps between them
         classes.set(rasterized=False, edgecolor="face", linewidth=0.3)
@@ -189,12 +160,6 @@ def _draw(sheet: Canvas, data: pd.DataFrame, told: Sequence[str], scale: _Scale)
 def _ticks(bounds: np.ndarray) -> np.ndarray:
     zero = np.flatnonzero(bounds == 0)
     return bounds if len(bounds) <= 7 else bounds[zero[0] % 2 if len(zero) else 0 :: 2]
-
-
-def _degrees(axes: Axes) -> None:
-    for side, (minus, plus), bins in ((axes.xaxis, "WE", 5), (axes.yaxis, "SN", 4)):
-        side.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10]))
-        side.set_major_formatter(lambda value, _, ends=(minus, plus): f"{abs(value):g}°{ends[int(value > 0)] if value else ''}")
 
 
 def _ends(sheet: Canvas, names: tuple[str, str], rising: bool) -> None:

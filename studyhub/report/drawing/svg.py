@@ -15,6 +15,7 @@ REFERENCE = re.compile(r"(?<=url\(#)[^)]+(?=\))|(?<=^#).+")
 NUMBER = re.compile(r"-?\d+\.\d+")
 NO_TURN = re.compile(r"^rotate\(-?0(\.0*)? [^)]*\)$")
 PATHS = {"use", "path"}
+MANY = 100  # marks in a group beyond which their common look is said once
 
 
 def inline(text: str, name: str, title: str, caption: str, hover: Mapping[str, str | Sequence[str]]) -> str:
@@ -62,6 +63,17 @@ def _tidy(element: Element) -> None:
     attributes = {_local(key): _tidied(_local(key), value) for key, value in element.attrib.items()}
     element.attrib.clear()
     element.attrib.update({key: value for key, value in attributes.items() if value})
+    _say_once(element)
+
+
+def _say_once(group: Element) -> None:
+    """Give a group the look that all of its many marks share: so thousands of them stay small."""
+    marks = [child for child in group if child.tag in PATHS]
+    for key in ("style", "clip-path"):
+        if len(marks) > MANY and key not in group.attrib and len({mark.get(key) for mark in marks}) == 1 and marks[0].get(key):
+            group.set(key, marks[0].attrib[key])
+            for mark in marks:
+                del mark.attrib[key]
 
 
 def _local(key: str) -> str:

@@ -1,0 +1,53 @@
+"""The files of a report: the page, its tables and its figures."""
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from studyhub.errors import StoreError
+from studyhub.report.page import Page, csv, html
+from studyhub.study.files import make_folder, read_json, write_texts
+from studyhub.study.wording import listed
+
+FILES = "report.json"
+OURS = re.compile(r"index\.html|report\.json|(tables|figures)/[A-Za-z0-9_]+\.(csv|tex|svg)")
+
+
+def write(page: Page, out: Path) -> Path:
+    """Write a report in place of an earlier one.
+
+    ``index.html`` needs none of the other files; ``tables/`` and ``figures/`` hold its content as CSV, LaTeX and SVG, ``report.json`` lists
+    them all. What an earlier report has left and this one has not goes; no other file is touched.
+
+    Raises
+    ------
+    StoreError
+        ``out`` cannot be written, or holds files of the same names that are not of a report.
+    """
+    texts = {"index.html": html(page)}
+    for table in page.tables():
+        texts |= {f"tables/{table.name}.csv": table.csv(), f"tables/{table.name}.tex": table.latex()}
+    for figure in page.figures():
+        texts |= {f"figures/{figure.name}.svg": figure.svg, f"figures/{figure.name}.csv": csv(figure)}
+    earlier = _earlier(out)
+    taken = [name for name in texts if name not in earlier and (out / name).exists()]
+    if taken:
+        raise StoreError(f"{out}: holds files that are not of a report ({listed(taken, most=3)}); name another folder with --out")
+    for folder in ("tables", "figures"):
+        make_folder(out / folder)
+    texts[FILES] = json.dumps({"kind": page.kind, "name": page.name, "files": list(texts)}, indent=1) + "\n"
+    write_texts({out / name: text for name, text in texts.items()})
+    for name in earlier - texts.keys():
+        with suppress(OSError):
+            (out / name).unlink()
+    return out / "index.html"
+
+
+def _earlier(out: Path) -> set[str]:
+    """Files of an earlier report, such as are where reports have theirs."""
+    try:
+        files = (read_json(out / FILES) or {}).get("files", [])
+    except ValueError:
+        return set()
+    return {name for name in files if isinstance(name, str) and OURS.fullmatch(name)}
