@@ -68,7 +68,7 @@ def _facts(manifest: "Manifest") -> dict[str, Any]:
         "source": manifest.source,
         "settings": manifest.settings,
         "basins": len(manifest.basins),
-        "period": [manifest.period.start, manifest.period.end],
+        "period": [str(manifest.period.start), str(manifest.period.end)],
         "megabytes": sum(manifest.sizes.values()) / 1e6,
         "variables": {name: {"unit": unit, "missing_percent": 100 * missing[name]} for name, unit in manifest.units.items()},
         "attributes": list(manifest.attribute_names),
