@@ -148,7 +148,9 @@ def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
     with notes.status("starting Ray") as starting, workers.cluster() as nodes:
         starting.stop()
         each = workers.share(resources.cpus, resources.gpus, len(missing), nodes)
-        check(_shards(prepared, notes), missing.values())
+        shards = _shards(prepared, notes)
+        with notes.status("checking the data") as shown:
+            check(shards, missing.values(), lambda done, of: shown.update(f"checking the data: {done} of {of} basins"))
         _write_study(prepared)
         _precompile(missing.values(), each.device, int(sum(node.get("CPU", 0) for node in nodes)), notes)
         with Progress(_rows(prepared, missing), notes) as progress, _mirroring(prepared, notes):

@@ -1,7 +1,7 @@
 """Do the data hold what the trials need? Asked once, before anything is scheduled."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,12 @@ from studyhub.study.settings import Period, Trial
 BASINS_AT_ONCE = 64
 
 
-def check(shards: Shards, trials: Iterable[Trial]) -> None:
-    """Read, once, all that the trials will read; trials of several folds share most of it.
+def check(shards: Shards, trials: Iterable[Trial], progress: Callable[[int, int], None] | None = None) -> None:
+    """Read, once, all that the trials will read, and compare it with what was written; trials of several folds share most of it.
+
+    Parameters
+    ----------
+    progress : called with basins done and basins in all
 
     Raises
     ------
@@ -31,10 +35,13 @@ def check(shards: Shards, trials: Iterable[Trial]) -> None:
     judged = dict.fromkeys(needs, False)
     basins = sorted({basin for need in needs for basin in need.train_basins + need.test_basins})
     variables = [*dict.fromkeys(name for need in needs for name in need.forcing), "qobs"]
+    attributes = tuple(dict.fromkeys(name for need in needs for name in need.attributes))
     for first in range(0, len(basins), BASINS_AT_ONCE):
-        record = shards.read(basins[first : first + BASINS_AT_ONCE], variables, attributes=())
+        record = replace(shards, verify=True).read(basins[first : first + BASINS_AT_ONCE], variables, attributes=attributes)
         for need in needs:
             judged[need] |= _require_values(record, need)
+        if progress is not None:
+            progress(first + len(record.basins), len(basins))
     for need in needs:
         if not judged[need]:
             count = len(need.test_basins)

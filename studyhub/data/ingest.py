@@ -12,7 +12,8 @@ from pathlib import Path
 
 from studyhub.data import quality
 from studyhub.data.derived import all_units, completed
-from studyhub.data.manifest import FORMAT, NAME, UNFINISHED, digest, shorten
+from studyhub.data.entries import NAME
+from studyhub.data.manifest import FORMAT, UNFINISHED, digest, shorten
 from studyhub.data.record import Basin, cut
 from studyhub.data.shards import Shards
 from studyhub.data.source import Source

@@ -6,68 +6,22 @@ Standard library only, so that a study is planned without the libraries that rea
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, fields
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from studyhub.data.entries import NAME, Entries, Entry, Fact
 from studyhub.errors import DataError
-from studyhub.storage import Folder, absolute, folder, last_part
+from studyhub.storage import Folder, absolute, folder
 from studyhub.study.settings import Period
 
-NAME, UNFINISHED = "manifest.json", "ingest.json"
+UNFINISHED = "ingest.json"
+BEGIN, END = ',\n "entries": {\n', "\n}"
 FORMAT = 2
 
-Fact = str | float | int | list[str] | None
 Where = str | Path | Sequence[str | Path]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One basin: where its rows lie, which days they are, what they hash to, and what is known of the place.
-
-    Parameters
-    ----------
-    file, row_group : its place in ``home``
-    start, days : its days
-    hashes, missing : variable -> hash of its values, days on which it is missing
-    attributes_hash : hash of its attributes
-    observed : runs of days with observed discharge, as (first, days), counted from ``start``
-    facts : gauge_lat, gauge_lon, continent, climate_group, area_km2, dataset, flagged (quality checks) and the like; observed_days,
-        first_observed and last_observed of discharge
-    home : folder of the file
-    """
-
-    file: str
-    row_group: int
-    start: date
-    days: int
-    hashes: Mapping[str, str]
-    missing: Mapping[str, int]
-    attributes_hash: str
-    observed: tuple[tuple[int, int], ...] = ()
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    home: str = ""
-
-    @property
-    def period(self) -> Period:
-        return Period(self.start, self.start + timedelta(days=self.days - 1))
-
-    def observed_days(self, period: Period) -> int:
-        """Count the days of a period on which discharge was observed."""
-        begin, end = ((day - self.start).days for day in (period.start, period.end))
-        return sum(max(0, min(first + days - 1, end) - max(first, begin) + 1) for first, days in self.observed)
-
-    def record(self) -> dict[str, Any]:
-        """Plain values that `from_record` takes back; ``home`` is not among them, for a folder may be moved."""
-        content = {key: value for key, value in vars(self).items() if key != "home"}
-        return content | {"start": str(self.start), "observed": [list(run) for run in self.observed]}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any], home: str) -> "Entry":
-        observed = tuple((int(first), int(days)) for first, days in record["observed"])
-        return cls(**(dict(record) | {"start": date.fromisoformat(record["start"]), "observed": observed, "home": home}))
 
 
 @dataclass(frozen=True)
@@ -148,13 +102,12 @@ class Manifest:
             raise DataError(f"{self.folder}: no {what} {shorten(missing)}; there are {shorten(known)}")
 
     def text(self) -> str:
-        """Return the content of ``manifest.json``."""
+        """Return the content of ``manifest.json``, one line for each basin."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"where", "entries"}}
         plain["sizes"] = {path.rpartition("/")[2]: size for path, size in self.sizes.items()}
-        content = {"format": FORMAT} | plain | {"period": [str(self.period.start), str(self.period.end)]}
+        content = {"format": FORMAT, "basins": len(self.entries)} | plain | {"period": [str(self.period.start), str(self.period.end)]}
         rows = ",\n".join(f"{json.dumps(basin)}: {json.dumps(entry.record(), allow_nan=False)}" for basin, entry in self.entries.items())
-        head = json.dumps(content, indent=1, allow_nan=False).removesuffix("\n}")
-        return f'{head},\n "entries": {{\n{rows}\n}}\n}}\n'
+        return f"{json.dumps(content, indent=1, allow_nan=False).removesuffix(END)}{BEGIN}{rows}{END}{END}\n"
 
     @classmethod
     def open(cls, where: Where) -> "Manifest":
@@ -175,38 +128,56 @@ class Manifest:
     @classmethod
     def _open(cls, place: Folder, home: str) -> "Manifest":
         try:
-            content = json.loads(place.read(NAME))
+            head, lines = _apart(place.read(NAME).decode())
         except (FileNotFoundError, NotADirectoryError):
             if UNFINISHED in place.names():
                 raise DataError(f"{place}: an ingest that has not ended; give the same `studyhub ingest` command again to end it") from None
             raise DataError(f"{place}: shards with a {NAME} are required, there is none; make them with `studyhub ingest`") from None
         except (OSError, ValueError) as error:
             raise DataError(f"{place}/{NAME}: cannot be read ({error}); ingest again") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        if head.get("format") != FORMAT:
             raise DataError(f"{place}/{NAME}: shards of format {FORMAT} are required; ingest again")
         try:
-            return cls._from_json(home, content)
+            return cls._from_json(home, head, Entries(lines, home))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{place}/{NAME}: damaged ({error!r}); ingest again") from None
 
     @classmethod
-    def _from_json(cls, home: str, content: dict[str, Any]) -> "Manifest":
-        name = last_part(home)
-        entries = {basin: Entry.from_record(record, home) for basin, record in content["entries"].items()}
-        return cls(
+    def _from_json(cls, home: str, head: dict[str, Any], entries: Entries) -> "Manifest":
+        if len(entries) != head["basins"]:
+            raise ValueError(f"{len(entries)} basins, {head['basins']} were written")
+        found = cls(
             where=(home,),
-            source=content["source"],
-            settings=content["settings"],
-            units=content["units"],
-            attribute_names=tuple(content["attribute_names"]),
-            codes={category: tuple(names) for category, names in content["codes"].items()},
-            sizes={f"{home}/{file}": size for file, size in content["sizes"].items()},
-            entries={basin: replace(entry, facts={**entry.facts, "dataset": name}) for basin, entry in entries.items()},
-            quality=content["quality"],
-            left_out=content["left_out"],
-            truth=tuple(content["truth"]),
-            identity=content["identity"],
+            source=head["source"],
+            settings=head["settings"],
+            units=head["units"],
+            attribute_names=tuple(head["attribute_names"]),
+            codes={category: tuple(names) for category, names in head["codes"].items()},
+            sizes={f"{home}/{file}": size for file, size in head["sizes"].items()},
+            entries=entries,
+            quality=head["quality"],
+            left_out=head["left_out"],
+            truth=tuple(head["truth"]),
+            identity=head["identity"],
         )
+        found.__dict__["period"] = Period(*map(date.fromisoformat, head["period"]))  # known without a look at any basin
+        return found
+
+
+def _apart(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Head of a manifest, and the text of each basin's entry; a ValueError where it is not as `Manifest.text` writes it."""
+    head, begin, rest = text.partition(BEGIN)
+    rows, end, _ = rest.rpartition(f"{END}{END}")
+    if not begin or not end:
+        raise ValueError("incomplete")
+    content = json.loads(head + END)
+    lines, decoder = {}, json.JSONDecoder()
+    for row in rows.split(",\n"):
+        name, after = decoder.raw_decode(row)
+        if not isinstance(name, str) or not row.startswith(": ", after):
+            raise ValueError(f"no basin in {row[:40]!r}")
+        lines[name] = row[after + 2 :]
+    return content, lines
 
 
 def _together(parts: Sequence[Manifest]) -> Manifest:

@@ -62,11 +62,11 @@ class Scaler:
         )
 
     def scale_forcing(self, record: Record, names: Sequence[str]) -> np.ndarray:
-        """Scaled forcing, float32 [time, basin, len(names)]."""
-        x = np.empty((len(record.dates), len(record.basins), len(names)), dtype=np.float32)
+        """Scaled forcing, float32 [basin, time, len(names)]."""
+        x = np.empty((len(record.basins), len(record.dates), len(names)), dtype=np.float32)
         for i, name in enumerate(names):
             mean, std = self.forcing[name]
-            x[:, :, i] = ((_transformed(record.variable(name), name in self.logged) - mean) / std).T
+            x[:, :, i] = (_transformed(record.variable(name), name in self.logged) - mean) / std
         return x
 
     def scale_attributes(self, record: Record) -> np.ndarray:

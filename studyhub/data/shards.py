@@ -7,7 +7,7 @@ may be read as one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,35 +15,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studyhub.catalog import OBSERVATIONS
+from studyhub.data.entries import Entry
 from studyhub.data.fill import Fill
-from studyhub.data.manifest import Entry, Manifest, Where
+from studyhub.data.manifest import Manifest, Where
+from studyhub.data.parquet import attributes_hash, content_hash
 from studyhub.data.record import Record, days
-from studyhub.data.writer import ATTRIBUTES, PARAMETERS, QUALITY, attributes_hash, content_hash
+from studyhub.data.writer import ATTRIBUTES, PARAMETERS, QUALITY
 from studyhub.data.writer import write as write
 from studyhub.errors import DataError
-from studyhub.storage import folder
+from studyhub.storage import folder, is_remote
 from studyhub.study.settings import Period
 
 # What pyarrow raises at damaged files, from footers with nonsense in them to pages that do not unpack.
 BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, pa.ArrowException)
+
+BASINS_AT_ONCE = 64
 
 FileOf = Callable[[Entry], str]
 
 
 @dataclass(frozen=True)
 class Shards:
-    """An open shards folder, or several: the manifest, and the numbers on request. What is read is checked against the manifest.
+    """An open shards folder, or several: the manifest, and the numbers on request.
 
-    ``fill`` says how gaps in forcing are filled on reading, as `Fill.parse` takes it; None: not at all.
+    Parameters
+    ----------
+    fill : how gaps in forcing are filled on reading, as `Fill.parse` takes it; None: not at all
+    verify : compare the hash of all that is read with the manifest's. Else a file is known as damaged by its size, or where it cannot be
+        unpacked
     """
 
     manifest: Manifest
     fill: str | None = None
+    verify: bool = False
 
     @classmethod
-    def open(cls, where: Where, fill: str | None = None) -> "Shards":
+    def open(cls, where: Where, fill: str | None = None, *, verify: bool = False) -> "Shards":
         """Read the manifest of a shards folder, or of several; see `Manifest.open`."""
-        return cls(Manifest.open(where), fill)
+        return cls(Manifest.open(where), fill, verify)
 
     @property
     def basins(self) -> tuple[str, ...]:
@@ -106,15 +115,17 @@ class Shards:
         """What each quality check found in each basin: basin, check, variable, value, unit, threshold, verdict, note."""
         return pa.concat_tables([self._numbers(home, QUALITY) for home in self.manifest.where])
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> None:
+    def require_unaltered(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Read everything once, and raise a DataError that names what is not as it was written."""
-        for done, basin in enumerate(self.basins, start=1):
-            self.read([basin])
+        strict = replace(self, fill=None, verify=True)
+        for first in range(0, len(self.basins), BASINS_AT_ONCE):
+            some = self.basins[first : first + BASINS_AT_ONCE]
+            strict.read(some)
+            if self.manifest.truth:
+                strict.truth(some)
             if progress is not None:
-                progress(done, len(self.basins))
+                progress(first + len(some), len(self.basins))
         self.findings()
-        if self.manifest.truth:
-            self.truth()
 
     def _entry(self, basin: str) -> Entry:
         return self.manifest.entries[basin]
@@ -135,32 +146,38 @@ class Shards:
 
     def _series(self, basins: tuple[str, ...], variables: tuple[str, ...], period: Period, file_of: FileOf) -> dict[str, np.ndarray]:
         """Variables in float32 [basin, time]. Every file is opened once."""
-        series = {name: np.full((len(basins), period.days), np.nan, dtype=np.float32) for name in variables}
+        series = {name: np.empty((len(basins), period.days), dtype=np.float32) for name in variables}
         rows_of_file: dict[tuple[str, str], list[int]] = {}
         for row, basin in enumerate(basins):
             entry = self._entry(basin)
             rows_of_file.setdefault((entry.home, file_of(entry)), []).append(row)
         for (home, name), rows in rows_of_file.items() if variables else ():
-            with self._file(home, name) as file:
-                for row in rows:
-                    entry = self._entry(basins[row])
+            entries = [self._entry(basins[row]) for row in rows]
+            columns = self._columns(home, name, entries, variables)
+            begins = np.cumsum([0, *(entry.days for entry in entries)])
+            for variable, values in columns.items():
+                for row, entry, first, last in zip(rows, entries, begins, begins[1:], strict=False):
+                    own = values[first:last]
+                    if self.verify and content_hash(entry.start, own) != entry.hashes[variable]:
+                        raise self._damaged(f"{home}/{name}", f"{variable} of basin {basins[row]} is not what was written")
                     here, there = _overlap(entry, period)
-                    for variable, values in self._columns(file, f"{home}/{name}", basins[row], variables).items():
-                        series[variable][row, here] = values[there]
+                    into = series[variable][row]
+                    into[: here.start] = into[here.stop :] = np.nan
+                    into[here] = self._filled(entry, variable, own)[there]
         return series
 
-    def _columns(self, file: pq.ParquetFile, name: str, basin: str, variables: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """All days of one basin, checked against the manifest."""
-        entry = self._entry(basin)
+    def _columns(self, home: str, name: str, entries: list[Entry], variables: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """All days of some basins of a file, one basin after the other: variable -> float32 [day]."""
         try:
-            table = file.read_row_group(entry.row_group, columns=list(variables), use_threads=False)
+            with self._file(home, name) as file:
+                table = file.read_row_groups([entry.row_group for entry in entries], columns=list(variables))
             columns = {variable: table[variable].to_numpy() for variable in variables}
         except BROKEN as error:
-            raise self._damaged(name, _first_line(error)) from None
-        for variable, values in columns.items():
-            if len(values) != entry.days or content_hash(entry, values) != entry.hashes[variable]:
-                raise self._damaged(name, f"{variable} of basin {basin} is not what was written")
-        return {variable: self._filled(entry, variable, values) for variable, values in columns.items()}
+            raise self._damaged(f"{home}/{name}", _first_line(error)) from None
+        due = sum(entry.days for entry in entries)
+        if table.num_rows != due:
+            raise self._damaged(f"{home}/{name}", f"it has {table.num_rows} days of {len(entries)} basins, {due} were written")
+        return columns
 
     def _filled(self, entry: Entry, variable: str, values: np.ndarray) -> np.ndarray:
         """Fill over the basin's whole record, so that a value does not depend on which days are asked for."""
@@ -178,7 +195,7 @@ class Shards:
             table = self._tables[home]
             every = tuple(name for name in table.column_names if name != "basin")
             numbers = self._rows(table, home, ATTRIBUTES, chosen, every)
-            for basin, row in zip(chosen, numbers, strict=True):
+            for basin, row in zip(chosen, numbers, strict=True) if self.verify else ():
                 if attributes_hash(every, row) != self._entry(basin).attributes_hash:
                     raise self._damaged(f"{home}/{ATTRIBUTES}", f"the attributes of basin {basin} are not what was written")
             values[here] = numbers[:, [every.index(name) for name in names]]
@@ -213,7 +230,7 @@ class Shards:
             size = place.size(name)
             if size != written:
                 raise self._damaged(f"{home}/{name}", f"it has {size} bytes, {written} were written")
-            return pq.ParquetFile(place.source(name), pre_buffer=True, page_checksum_verification=False)
+            return pq.ParquetFile(place.source(name), pre_buffer=is_remote(home), memory_map=not is_remote(home))
         except FileNotFoundError:
             raise self._damaged(f"{home}/{name}", "it is not there") from None
         except BROKEN as error:

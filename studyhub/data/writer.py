@@ -3,8 +3,6 @@
 A folder is shards once its manifest is there. So it can be written where nothing can be renamed, and what was interrupted can go on.
 """
 
-import hashlib
-import io
 import json
 import math
 import os
@@ -17,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from studyhub.data import quality
-from studyhub.data.manifest import NAME, Entry, Fact, Manifest, digest
+from studyhub.data.entries import NAME, Entry, Fact
+from studyhub.data.manifest import Manifest
+from studyhub.data.parquet import DailyFile, attributes_hash, content_hash, float32, numbers, parquet
 from studyhub.data.record import TRUTH_UNITS, UNITS, Basin, period_of
 from studyhub.data.runs import runs
 from studyhub.errors import DataError
@@ -30,7 +28,6 @@ from studyhub.storage import Folder, LocalFolder, absolute
 BASINS_PER_FILE = 64
 ATTRIBUTES, PARAMETERS, QUALITY = "attributes.parquet", "parameters_true.parquet", "quality.parquet"
 SHARD, TRUTH, BLOCK = "basins-{:03d}.parquet", "truth-{:03d}.parquet", "block-{:03d}.json"
-COMPRESSION = "zstd"
 Row = dict[str, Any]
 
 
@@ -86,15 +83,14 @@ def write_block(
     findings : basin -> rows of the quality table; filled while ``basins`` are drawn, if need be
     left_out : basin -> why it was not taken; likewise
     """
-    files: dict[str, io.BytesIO] = {}
-    writers: dict[str, pq.ParquetWriter] = {}
+    files: dict[str, DailyFile] = {}
     block = Block()
     for basin in basins:
         _require_variables(basin, units)
         if basin.name in block.entries:
             raise DataError(f"basin {basin.name} comes twice")
-        series = {name: _float32(values) for name, values in basin.series.items()}
-        truth = {name: _float32(values) for name, values in basin.truth.items()}
+        series = {name: float32(values) for name, values in basin.series.items()}
+        truth = {name: float32(values) for name, values in basin.truth.items()}
         row_group = len(block.entries)
         block.entries[basin.name] = _entry(basin, SHARD.format(number), row_group, series, truth).record()
         block.attributes.append({"basin": basin.name} | _plain(basin.attributes))
@@ -103,10 +99,9 @@ def write_block(
             block.parameters.append({"basin": basin.name} | _plain(basin.parameters))
         for name, table in ((SHARD.format(number), series), (TRUTH.format(number), truth)):
             if table:
-                _append(files, writers, name, basin, table)
-    for name, writer in writers.items():
-        writer.close()
-        content = files[name].getvalue()
+                files.setdefault(name, DailyFile()).append(basin.name, basin.start, table)
+    for name, file in files.items():
+        content = file.content()
         place.write(name, content)
         block.sizes[name] = len(content)
     block.findings = [row for rows in (findings or {}).values() for row in rows]
@@ -140,14 +135,14 @@ def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None
     _require_alike(attributes)
     findings = [quality.Finding(**row) for block in blocks for row in block.findings]
     tables = {
-        ATTRIBUTES: _numbers(attributes),
-        PARAMETERS: _numbers([row for block in blocks for row in block.parameters]),
+        ATTRIBUTES: numbers(attributes),
+        PARAMETERS: numbers([row for block in blocks for row in block.parameters]),
         QUALITY: quality.table(findings),
     }
     sizes = {name: size for block in blocks for name, size in block.sizes.items()}
     for name, table in tables.items():
         if name == QUALITY or table.num_rows:
-            content = _parquet(table)
+            content = parquet(table)
             place.write(name, content)
             sizes[name] = len(content)
     home = absolute(str(place))
@@ -160,7 +155,7 @@ def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None
         codes={name: tuple(codes) for name, codes in described.codes.items()},
         sizes={f"{home}/{name}": size for name, size in sizes.items()},
         entries={name: Entry.from_record(record, home) for block in blocks for name, record in block.entries.items()},
-        quality={check: dict(counts) for check, counts in quality.summary(findings).items()} if findings else {},
+        quality=_counts(findings),
         left_out={name: why for block in blocks for name, why in block.left_out.items()},
         truth=tuple(blocks[0].truth),
         identity=described.identity,
@@ -184,8 +179,8 @@ def write(
 ) -> Path:
     """Write basins as they come into a folder of this machine, which must not exist yet and appears complete or not at all.
 
-    ``units`` None takes the canonical ones; ``findings`` are rows of the quality table by basin, filled while ``basins`` are drawn if need be.
-    The other parameters are those of `Manifest`.
+    ``units`` None takes the canonical ones; ``findings`` are rows of the quality table by basin, filled while ``basins`` are drawn, if need
+    be. The other parameters are those of `Manifest`.
     """
     path = Path(folder).absolute()
     partial = _beside(path)
@@ -206,18 +201,6 @@ def write(
     return path
 
 
-def content_hash(entry: Entry, values: np.ndarray) -> str:
-    """Hash of one basin's float32 values and of the day they start on, 16 hex digits."""
-    digest = hashlib.sha256(str(entry.start).encode())
-    digest.update(memoryview(np.ascontiguousarray(values)).cast("B"))
-    return digest.hexdigest()[:16]
-
-
-def attributes_hash(names: Sequence[str], values: Iterable[float]) -> str:
-    """Hash of one basin's attributes by name; their order does not matter."""
-    return digest({name: float(value) if math.isfinite(value) else None for name, value in zip(names, values, strict=True)})
-
-
 def _entry(basin: Basin, file: str, row_group: int, series: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> Entry:
     seen = np.isfinite(series["qobs"]) if "qobs" in series else np.zeros(period_of(basin).days, dtype=bool)
     attributes = attributes_hash(tuple(basin.attributes), [float(value) for value in basin.attributes.values()])
@@ -227,7 +210,7 @@ def _entry(basin: Basin, file: str, row_group: int, series: Mapping[str, np.ndar
         row_group=row_group,
         start=basin.start,
         days=bare.days,
-        hashes={name: content_hash(bare, values) for name, values in {**series, **truth}.items()},
+        hashes={name: content_hash(basin.start, values) for name, values in {**series, **truth}.items()},
         missing={name: int(np.isnan(values).sum()) for name, values in series.items()},
         attributes_hash=attributes,
         observed=tuple(zip(*(side.tolist() for side in runs(seen)), strict=True)),
@@ -242,17 +225,6 @@ def _facts(basin: Basin, seen: np.ndarray) -> dict[str, Fact]:
     observed = np.flatnonzero(seen)
     first, last = (str(np.datetime64(basin.start) + int(observed[i])) if len(observed) else None for i in (0, -1))
     return facts | {"observed_days": len(observed), "first_observed": first, "last_observed": last}
-
-
-def _append(
-    files: dict[str, io.BytesIO], writers: dict[str, pq.ParquetWriter], name: str, basin: Basin, series: Mapping[str, np.ndarray]
-) -> None:
-    if name not in writers:
-        files[name] = io.BytesIO()
-        writers[name] = pq.ParquetWriter(files[name], _schema(tuple(series)), compression=COMPRESSION, write_page_checksum=True)
-    dates = np.datetime64(basin.start) + np.arange(period_of(basin).days)
-    columns = [pa.repeat(basin.name, len(dates)), pa.array(dates), *(pa.array(values) for values in series.values())]
-    writers[name].write_table(pa.Table.from_arrays(columns, schema=_schema(tuple(series))))
 
 
 def _require_variables(basin: Basin, units: Mapping[str, str]) -> None:
@@ -279,37 +251,15 @@ def _canonical(basin: Basin) -> dict[str, str]:
     return {name: UNITS[name] for name in basin.series}
 
 
-def _float32(values: np.ndarray) -> np.ndarray:
-    values = np.array(values, dtype=np.float32)
-    values[np.isnan(values)] = np.nan  # one bit pattern for missing, so that hashes compare
-    return values
-
-
 def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
     return {name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}
 
 
-def _numbers(rows: Sequence[Row]) -> pa.Table:
-    """Table of a text column "basin" and numbers, NaN where None."""
-    if not rows:
-        return pa.table({"basin": pa.array([], pa.string())})
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return pa.table(
-        {
-            name: pa.array(values, pa.string()) if name == "basin" else pa.array(np.array(values, dtype=np.float64))
-            for name, values in columns.items()
-        }
+def _counts(findings: Sequence[quality.Finding]) -> dict[str, dict[str, int]]:
+    """Basins by check and verdict; nothing where nothing was checked."""
+    return (
+        {check: {str(v): count for v, count in counts.items()} for check, counts in quality.summary(findings).items()} if findings else {}
     )
-
-
-def _parquet(table: pa.Table) -> bytes:
-    file = io.BytesIO()
-    pq.write_table(table, file, compression=COMPRESSION, write_page_checksum=True)
-    return file.getvalue()
-
-
-def _schema(variables: Sequence[str]) -> pa.Schema:
-    return pa.schema([("basin", pa.string()), ("date", pa.date32()), *((name, pa.float32()) for name in variables)])
 
 
 def _beside(folder: Path) -> Path:

@@ -55,7 +55,7 @@ def _verify(shards: list[str]) -> None:
     from studyhub.verbs.bars import bar
 
     with bar("basins verified") as progress:
-        Shards.open(shards).verify(progress)
+        Shards.open(shards).require_unaltered(progress)
 
 
 def _facts(manifest: "Manifest") -> dict[str, Any]:
@@ -163,7 +163,9 @@ def predict(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     with bar("basins") as progress:
-        done, parameters = predict(folder, Shards.open(shards, fill), out, basins=chosen, period=days, device=device, progress=progress)
+        done, parameters = predict(
+            folder, Shards.open(shards, fill, verify=True), out, basins=chosen, period=days, device=device, progress=progress
+        )
     print(f"{out}: {done} basins; discharge and fluxes in mm/d, stores in mm")
     if parameters is not None:
         print(f"{parameters}: parameters of each basin, in their units")

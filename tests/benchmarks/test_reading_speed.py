@@ -1,5 +1,6 @@
-"""Time of reading raw CAMELS-US, against its text read basin by basin with pandas: `pytest tests/benchmarks --benchmark-enable`.
+"""Time of reading raw CAMELS-US, and its shards, against its text read basin by basin with pandas.
 
+Run with `pytest tests/benchmarks --benchmark-enable`.
 One process, one thread. Compare rows of one run, not of two machines.
 """
 
@@ -10,12 +11,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from studyhub.data.camels_us import CFS, CamelsUS, find
+from studyhub.data.ingest import ingest
+from studyhub.data.pet import hargreaves
+from studyhub.data.record import day_of_year
+from studyhub.data.shards import Shards
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "camels_us"
 DAY = ["year", "month", "day"]
 VARIABLES = {"prcp": "prcp(mm/day)", "tmin": "tmin(C)", "tmax": "tmax(C)", "srad": "srad(W/m2)", "vp": "vp(Pa)", "dayl": "dayl(s)"}
+INPUTS = ("prcp", "tmean", "pet", "qobs")  # what a study of HBV reads
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +81,34 @@ def test_reading(benchmark, camels, read):
 
 
 @pytest.mark.benchmark(group="ratios, in extra_info")
-def test_raw_against_pandas(benchmark, camels):
+def test_raw_and_shards_against_pandas(benchmark, camels, tmp_path):
     if benchmark.disabled:
         benchmark(lambda: None)
         pytest.skip("a ratio of times: run with --benchmark-enable")
     next(read_raw(camels))  # compiles
+    ingest(camels, tmp_path / "shards")
+
+    def tensors_with_pandas(source: CamelsUS) -> Iterator[dict[str, np.ndarray]]:
+        dates = np.arange("1980-01-01", "2015-01-01", dtype="datetime64[D]")
+        found = []
+        for series, path in zip(read_with_pandas(source), source.forcings.values(), strict=True):
+            latitude = float(path.read_text().splitlines()[0])
+            pet = hargreaves(series["tmin"], series["tmax"], latitude, day_of_year(dates))
+            found.append(np.stack([series["prcp"], (series["tmin"] + series["tmax"]) / 2, pet, series["qobs"]], axis=-1))
+        yield {"x": torch.as_tensor(np.stack(found, axis=1), dtype=torch.float32).numpy()}
+
+    def tensors_from_shards(source: CamelsUS) -> Iterator[dict[str, np.ndarray]]:
+        record = Shards.open(tmp_path / "shards").read(variables=INPUTS, attributes=())
+        yield {"x": torch.as_tensor(np.stack([record.series[name] for name in INPUTS], axis=-1)).transpose(0, 1).numpy()}
+
+    one, other = (next(way(camels))["x"] for way in (tensors_with_pandas, tensors_from_shards))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     raw, pandas = seconds(camels, read_raw, read_with_pandas)
-    benchmark.extra_info.update(raw=raw, pandas=pandas, ratio=pandas / raw)
+    naive, sharded = seconds(camels, tensors_with_pandas, tensors_from_shards)
+    found = {"raw_s": raw, "pandas_s": pandas, "raw_ratio": pandas / raw}
+    found |= {"pandas_to_tensors_s": naive, "shards_to_tensors_s": sharded, "sharded_ratio": naive / sharded}
+    benchmark.extra_info.update(found)
     benchmark(lambda: None)  # the figures are in extra_info
-    print({"raw": raw, "pandas": pandas, "ratio": pandas / raw})
+    print(found)
     assert pandas >= 5 * raw
+    assert naive >= 50 * sharded

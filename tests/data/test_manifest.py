@@ -1,12 +1,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from studyhub.data.manifest import NAME, Manifest
+from studyhub.data.entries import NAME, Entries, Entry
+from studyhub.data.manifest import Manifest, _apart
 from studyhub.data.shards import write
 from studyhub.errors import DataError
+from studyhub.study.settings import Period
 
 
 @pytest.fixture
@@ -59,11 +65,13 @@ def test_a_folder_without_manifest(tmp_path):
     "change",
     [
         lambda text: text[: len(text) // 2],
+        lambda text: text[:-3],
         lambda text: "[]",
-        lambda text: json.dumps(json.loads(text) | {"format": 99}),
-        lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "units"}),
-        lambda text: json.dumps(json.loads(text) | {"entries": {"a": {"file": "x"}}}),
-        lambda text: json.dumps(json.loads(text) | {"entries": []}),
+        lambda text: "",
+        lambda text: text.replace('"format": 2', '"format": 99'),
+        lambda text: text.replace('"units"', '"unit"'),
+        lambda text: text.replace('"basins": 2', '"basins": 3'),
+        lambda text: text.replace('"b": {', '"b" {'),
     ],
 )
 def test_a_damaged_manifest_is_named(folder, change):
@@ -71,3 +79,30 @@ def test_a_damaged_manifest_is_named(folder, change):
     path.write_text(change(path.read_text()))
     with pytest.raises(DataError, match="manifest.json: .*ingest again"):
         Manifest.open(folder)
+
+
+@pytest.mark.parametrize("change", [('"row_group": 1', '"row": 1'), ('"start": "2000', '"start": "20x0'), ('"days": 900}', '"days": 900')])
+def test_a_damaged_entry_is_named(folder, change):
+    path = folder / NAME
+    begin, _, last = path.read_text().rpartition('"b": ')
+    path.write_text(f'{begin}"b": {last.replace(*change)}')
+    manifest = Manifest.open(folder)
+    if change[0] in last:
+        with pytest.raises(DataError, match="manifest.json: damaged at basin b .*ingest again"):
+            manifest.hash(["b"], ["prcp"])
+
+
+def test_a_manifest_is_plain_json(folder):
+    content = json.loads((folder / NAME).read_text())
+    assert list(content["entries"]) == ["a", "b"] and content["basins"] == 2
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5, unique=True))
+def test_any_name_of_a_basin_survives(names):
+    entry = Entry("f", 0, date(2000, 1, 1), 3, {"prcp": "ab"}, {"prcp": 0}, "cd", ((0, 2),), {"name": 'x\n}\n}, ": {'})
+    whole = Manifest(("/x/s",), "test", {}, {"prcp": "mm/d"}, (), {}, {}, dict.fromkeys(names, entry))
+    head, lines = _apart(whole.text())
+    read = Manifest._from_json("/x/s", head, Entries(lines, "/x/s"))
+    facts = {**entry.facts, "dataset": "s"}
+    assert dict(read.entries) == dict.fromkeys(names, replace(entry, home="/x/s", facts=facts))
+    assert read.period == whole.period and read.entries[names[0]].observed_days(Period(date(2000, 1, 2), date(2001, 1, 1))) == 1

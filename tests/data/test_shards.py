@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -132,7 +133,9 @@ def wipe(path):
 def test_a_damaged_file_is_named(shards, damage, name):
     damage(Path(shards.manifest.folder) / name)
     with pytest.raises(DataError, match=f"{name}: damaged shard .*ingest again"):
-        shards.read(("c", "d"))
+        replace(shards, verify=True).read(("c", "d"))
+    with pytest.raises(DataError, match=f"{name}: damaged shard .*ingest again"):
+        Shards.open(shards.manifest.folder).require_unaltered()
 
 
 def test_only_the_damaged_file_is_refused(shards):
@@ -148,7 +151,7 @@ def test_a_file_rewritten_with_another_value_is_named(tmp_path, make_basin):
     shards.manifest.sizes[path] = Path(path).stat().st_size
     assert shards.read(variables=("prcp",)).basins == ("a",)
     with pytest.raises(DataError, match=r"basins-000.parquet: damaged shard \(qobs of basin a is not what was written\)"):
-        shards.read()
+        replace(shards, verify=True).read()
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, DataError])

@@ -58,8 +58,8 @@ def test_never_sees_other_days_or_basins(record):
 def test_scaled_values(record):
     scaler = fitted(record)
     x = scaler.scale_forcing(record, FORCING)
-    assert x.shape == (WHOLE.days, 4, 2) and x.dtype == np.float32
-    assert abs(x[:366, :3].mean()) < 1e-4 and x[:366, :3].std() == pytest.approx(1, abs=1e-3)
+    assert x.shape == (4, WHOLE.days, 2) and x.dtype == np.float32
+    assert abs(x[:3, :366].mean()) < 1e-4 and x[:3, :366].std() == pytest.approx(1, abs=1e-3)
     attributes = scaler.scale_attributes(record)
     assert attributes[3, 0] == 0  # missing
     np.testing.assert_allclose(attributes[:3, 0], [-1.2247449, 0, 1.2247449], rtol=1e-6)
@@ -158,7 +158,7 @@ def test_only_logged_variables_go_through_the_logarithm(record):
     record.series["prcp"][0, :366] = np.linspace(0, 100, 366)
     plain, logged = (Scaler.fit(record, TRAIN, ("a",), ("prcp",), (), names) for names in ((), ("prcp", "snow")))
     assert logged.logged == ("prcp",)
-    x = plain.scale_forcing(record, ("prcp",))[:366, 0, 0]
+    x = plain.scale_forcing(record, ("prcp",))[0, :366, 0]
     np.testing.assert_allclose(np.diff(x, 2), 0, atol=1e-5)  # a straight line stays straight
-    y = logged.scale_forcing(record, ("prcp",))[:366, 0, 0] * logged.forcing["prcp"][1] + logged.forcing["prcp"][0]
+    y = logged.scale_forcing(record, ("prcp",))[0, :366, 0] * logged.forcing["prcp"][1] + logged.forcing["prcp"][0]
     np.testing.assert_allclose(y, np.log10(np.sqrt(np.linspace(0, 100, 366)) + 0.1), atol=1e-5)
