@@ -171,7 +171,7 @@ class Shards:
         try:
             with self._file(home, name) as file:
                 table = file.read_row_groups([entry.row_group for entry in entries], columns=list(variables))
-            columns = {variable: table[variable].to_numpy() for variable in variables}
+            columns = {variable: _array(table[variable]) for variable in variables}
         except BROKEN as error:
             raise self._damaged(f"{home}/{name}", _first_line(error)) from None
         due = sum(entry.days for entry in entries)
@@ -246,6 +246,11 @@ def _overlap(entry: Entry, period: Period) -> tuple[slice, slice]:
     first = (entry.start - period.start).days
     begin, end = max(first, 0), max(min(first + entry.days, period.days), max(first, 0))
     return slice(begin, end), slice(begin - first, end - first)
+
+
+def _array(column: pa.ChunkedArray) -> np.ndarray:
+    """Return its memory where it lies in one piece; `to_numpy` of a chunked array copies it."""
+    return (column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()).to_numpy(zero_copy_only=False)
 
 
 def _first_line(error: Exception) -> str:
