@@ -163,7 +163,7 @@ BASIN_GROUPS = {
     ),
 }
 FILLS = {
-    "zero": "missing days are 0",
+    "zero": "missing precipitation is 0, other forcing is interpolated",
     "interpolate": "missing days lie on a line between their neighbours",
     "climatology": "missing days are the mean of that day of the year",
 }

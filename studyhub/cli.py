@@ -81,7 +81,9 @@ def plan(
     prepared = prepare(study, home, changes or (), data or (), name)
     rows = [asdict(cell) | {"state": prepared.store.state(cell.trial)} for cell in prepared.plan.cells]
     if as_json:
-        print_json({"study": prepared.spec.name, "question": prepared.spec.question, "cells": rows})
+        folds = [asdict(fold) for fold in prepared.plan.folds]
+        out = [asdict(left_out) for left_out in prepared.plan.left_out]
+        print_json({"study": prepared.spec.name, "question": prepared.spec.question, "folds": folds, "left_out": out, "cells": rows})
         return
     print(describe(prepared.spec, prepared.plan), end="\n\n")
     columns = ("trial", "arm", "fold", "seed", "state")

@@ -5,8 +5,12 @@ Each block of basins is one file. A block that is there is not read again: the s
 
 import json
 import multiprocessing
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from studyhub.data.record import Basin, cut
 from studyhub.data.shards import Shards
 from studyhub.data.source import Source
 from studyhub.data.writer import BASINS_PER_FILE, Block, Described, Row, finish, read_block, write_block
-from studyhub.errors import DataError
+from studyhub.errors import DataError, ResourceError
 from studyhub.storage import Folder, folder
 from studyhub.study.settings import Period
 
@@ -60,6 +64,8 @@ def ingest(
     ------
     DataError
         Basins that are chosen are not there or not complete; ``out`` holds something else; raw data cannot be read.
+    ResourceError
+        a process has died
     """
     choice = choice or Choice()
     basins, left_out = _chosen(source, choice)
@@ -192,12 +198,29 @@ def _in_processes(work: _Work, missing: Sequence[int], processes: int) -> Iterab
     # Not forked: pyarrow's threads would not be there in the child.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, len(missing)), context, _receive, (work,)) as pool:
-        waiting = {pool.submit(_write, number): number for number in missing}
+        with _interrupts_ignored():
+            waiting = {pool.submit(_write, number): number for number in missing}
         try:
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
+        except BrokenProcessPool:
+            message = "a process that reads has died, perhaps for lack of memory; what is written stays"
+            raise ResourceError(f"{message}: give the same command with fewer --processes") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Processes that begin meanwhile never hear Ctrl-C: whoever began them ends the work, once the blocks at hand are written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no place to change signals
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _work: _Work | None = None

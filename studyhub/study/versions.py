@@ -6,7 +6,7 @@ such as speed.
 """
 
 SCIENCE_VERSION = {
-    "data": 1,
+    "data": 2,
     "physics": 1,
     "solvers": 2,
     "kernels": 2,
