@@ -145,7 +145,7 @@ def synthetic(
 ) -> None:
     """Make virtual basins whose true discharge and parameters are known.
 
-    Example: studyhub ingest synthetic --basins 500 --record 30 --out shards/virtual
+    Example: studyhub ingest synthetic --basins 20 --record 5 --out shards/virtual
     """
     from studyhub.data.synthetic import VirtualBasins
     from studyhub.data.synthetic_settings import SyntheticSettings
