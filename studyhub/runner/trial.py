@@ -200,10 +200,18 @@ class _Stage:
             batch, split = self.sampler.last, self.trial.split
             day = int(batch.begin[fault.sample]) + split.warmup + fault.day
             place = f" in basin {self.trial.train_basins[int(batch.basin[fault.sample])]} on {self._date(split.train, day)}"
+            place += f" (its most unusual input: {self._unusual(fault.sample)})"
         return (
             f"the {fault.what} is not a finite number{place}, in epoch {len(self.epochs) + 1}; "
             "look at that basin's forcing and discharge, or lower the learning rate"
         )
+
+    def _unusual(self, sample: int) -> str:
+        """Variable and day of the input of a sample that lies farthest from the mean of the training."""
+        x = self.sampler.last.x[:, sample].nan_to_num(torch.inf).abs()
+        day, column = divmod(int(x.argmax()), x.shape[1])
+        when = self._date(self.trial.split.train, int(self.sampler.last.begin[sample]) + day)
+        return f"{self.trial.model.forcing[column]} on {when}, {float(x[day, column]):.1f} standard deviations from the mean"
 
     def summary(self, begun: float, cpus: int) -> dict[str, Any]:
         updates, spent = sum(e.updates for e in self.epochs), sum(e.seconds for e in self.epochs)

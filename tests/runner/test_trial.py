@@ -184,7 +184,11 @@ def test_a_loss_that_is_not_a_number_names_basin_and_day(trial, world, tmp_path,
         return replace(simulation, target=simulation.target.index_fill(1, torch.tensor([1]), float("nan")))
 
     monkeypatch.setattr(StreamflowLSTM, "forward", broken)
-    with pytest.raises(DataError, match=r"target is not a finite number in basin syn-00\d on 198\d-\d\d-\d\d, in epoch 1"):
+    with pytest.raises(
+        DataError,
+        match=r"target is not a finite number in basin syn-00\d on 198\d-\d\d-\d\d "
+        r"\(its most unusual input: (prcp|tmean|pet) on 198\d-\d\d-\d\d, \d+\.\d standard deviations from the mean\), in epoch 1",
+    ):
         finished(trial(LSTM, replace(TRAINING, loss="rmse")), world, tmp_path / "run")
 
 
