@@ -35,7 +35,7 @@ class StoreError(StudyhubError):
 
 
 class ResourceError(StudyhubError):
-    """The study asks for processors or GPUs that the machine or cluster does not have."""
+    """A machine or cluster does not have the processors, GPUs or memory that are asked for."""
 
 
 class TrackingError(StudyhubError):

@@ -1,5 +1,6 @@
 """Do the data hold what the trials need? Asked once, before anything is scheduled."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,10 +10,11 @@ from studyhub.catalog import forcing_of
 from studyhub.data.manifest import shorten
 from studyhub.data.record import Record, require_complete
 from studyhub.data.shards import Shards
-from studyhub.errors import DataError
+from studyhub.errors import DataError, ResourceError
 from studyhub.study.settings import Period, Trial
 
 BASINS_AT_ONCE = 64
+NUMBER_BYTES, MEMORY_SHARE = 4, 0.8
 
 
 def check(shards: Shards, trials: Iterable[Trial], progress: Callable[[int, int], None] | None = None) -> None:
@@ -27,11 +29,14 @@ def check(shards: Shards, trials: Iterable[Trial], progress: Callable[[int, int]
     DataError
         A forcing variable, attribute or basin is not in the data; a period with its warm-up is not; a day of forcing is missing; a training
         basin has no observed discharge to train on; no test basin has any to be judged by; or a file is damaged. The first fault found.
+    ResourceError
+        The training basins do not fit into this machine's memory.
     """
     needs = list(dict.fromkeys(_Needs.of(trial) for trial in trials))
     for need in needs:
         _require_columns(shards, need)
         _require_periods(shards, need)
+        _require_memory(need)
     judged = dict.fromkeys(needs, False)
     basins = sorted({basin for need in needs for basin in need.train_basins + need.test_basins})
     variables = [*dict.fromkeys(name for need in needs for name in need.forcing), "qobs"]
@@ -62,6 +67,8 @@ class _Needs:
     warmup: int
     test_warmup: int
     window: int
+    resident: int | None
+    scaled: int  # variables that the network sees, beside those that the physics reads
 
     @classmethod
     def of(cls, trial: Trial) -> "_Needs":
@@ -77,6 +84,8 @@ class _Needs:
             split.warmup,
             split.test_warmup,
             trial.training.window,
+            trial.training.resident,
+            len(trial.model.forcing),
         )
 
     def spans(self) -> list[tuple[str, Period, int, tuple[str, ...]]]:
@@ -115,6 +124,17 @@ def _require_periods(shards: Shards, need: _Needs) -> None:
             f"the training period {need.train} has {need.train.days} days; a warm-up of {need.warmup} and a window of {need.window} days "
             f"need {need.warmup + need.window}"
         )
+
+
+def _require_memory(need: _Needs) -> None:
+    """Training basins stay in memory, as they were read and as tensors."""
+    basins = len(need.train_basins) if need.resident is None else min(2 * need.resident, len(need.train_basins))
+    a_basin = NUMBER_BYTES * need.train.days * (2 * (len(need.forcing) + 1) + need.scaled)
+    room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MEMORY_SHARE
+    if basins * a_basin > room:
+        fits = max(1, int(room / a_basin / 2))
+        message = f"the {basins} training basins take {basins * a_basin / 1e9:.1f} GB in memory, {room / 1e9:.1f} GB may be used"
+        raise ResourceError(f"{message}; write `training: {{resident: {fits}}}` and they are read some at a time")
 
 
 def _require_values(record: Record, need: _Needs) -> bool:

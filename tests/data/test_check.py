@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from datetime import date
 
@@ -5,9 +6,10 @@ import numpy as np
 import pytest
 
 from studyhub.catalog import forcing_of
+from studyhub.data import check as checking
 from studyhub.data.check import check
 from studyhub.data.shards import Shards, write
-from studyhub.errors import DataError
+from studyhub.errors import DataError, ResourceError
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 
 DAYS = 900  # 2000-01-01..2002-06-18
@@ -127,3 +129,18 @@ def test_a_damaged_shard_is_named(tmp_path, basins):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="basins-000.parquet: damaged shard"):
         check(shards, [trial()])
+
+
+def test_basins_that_do_not_fit_into_memory(checked, monkeypatch):
+    monkeypatch.setattr(checking, "MEMORY_SHARE", 1e-7)  # of some GB: some hundreds of bytes
+    with pytest.raises(ResourceError, match=r"the 2 training basins take 0\.0 GB .* `training: \{resident: 1\}`"):
+        checked(trial())
+
+
+def test_basins_that_are_read_some_at_a_time_need_less(checked, monkeypatch, basins):
+    need = checking._Needs.of(trial(learn=("a", "b", "c")))
+    whole = 4 * 400 * (2 * 4 + 1) * 3
+    monkeypatch.setattr(checking, "MEMORY_SHARE", 0.9 * whole / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
+    with pytest.raises(ResourceError):
+        checking._require_memory(need)
+    checking._require_memory(replace(need, resident=1))
