@@ -10,6 +10,7 @@ import numpy as np
 from studyhub.data.record import Record
 from studyhub.study.settings import Period
 
+BASINS_AT_ONCE = 64  # bounds memory: they are taken in double precision
 LEAST_STD = 1e-3  # below it a z-score would blow up what hardly varies
 
 
@@ -44,20 +45,22 @@ class Scaler:
 
         Parameters
         ----------
-        parts : records that together hold the basins, each in one of them; how they are cut up does not change a bit of the result
+        parts : records that together hold the basins, each in one of them; how they are cut up, and in which order, does not change a bit
         """
         logged, wanted = tuple(name for name in logged if name in forcing), set(basins)
         moments: dict[str, list[np.ndarray]] = {name: [] for name in forcing}
         known: list[np.ndarray] = []
         for part in (parts,) if isinstance(parts, Record) else parts:
-            seen = part.during(period).select(tuple(basin for basin in part.basins if basin in wanted))
-            for name in forcing:
-                moments[name].append(_moments(_transformed(seen.variable(name).astype(np.float64), name in logged)))
-            known.append(seen.attribute(tuple(attributes)))
+            within, chosen = part.during(period), tuple(basin for basin in part.basins if basin in wanted)
+            for first in range(0, len(chosen), BASINS_AT_ONCE):
+                seen = within.select(chosen[first : first + BASINS_AT_ONCE])
+                for name in forcing:
+                    moments[name].append(_moments(_transformed(seen.variable(name).astype(np.float64), name in logged)))
+                known.append(seen.attribute(tuple(attributes)))
         values = np.concatenate(known) if known else np.empty((0, len(attributes)))
         return cls(
             {name: _together(np.concatenate(each, axis=1)) for name, each in moments.items()},
-            {name: _together(_moments(values[:, column][None])) for column, name in enumerate(attributes)},
+            {name: _together(_moments(values[:, [column]])) for column, name in enumerate(attributes)},
             logged,
         )
 

@@ -13,8 +13,9 @@ from studyhub.data.windows import Batch, Inputs, Sampler, epoch_length
 class StreamingSampler:
     """Draws as `Sampler` does, from one group of basins after the other.
 
-    Each epoch cuts the basins anew into random groups of about equal size and gives each group its share of the updates. So every basin is
-    seen as often as if all were in memory; but basins of one update come from one group. At most two groups are in memory.
+    Each epoch cuts the basins anew into random groups of about equal size and gives each group its share of the updates; where there are
+    more groups than updates, the groups of one cut last for several epochs, with one update each. So every basin is seen as often as if all
+    were in memory; but basins of one update come from one group. At most two groups are in memory.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ class StreamingSampler:
         self.batch = min(batch, basins, resident)
         self.updates_per_epoch = updates_per_epoch or epoch_length(self.batch, window, basins, days, warmup)
         self._load, self._generator = load, generator
-        self._groups = min(-(-basins // resident), self.updates_per_epoch)
-        # Known before their epoch begins, so that its first group can be read ahead.
+        self._groups = -(-basins // resident)
+        self._round = max(self.updates_per_epoch, self._groups)  # updates from one cut into groups to the next
+        # Known before their round begins, so that its first group can be read ahead.
         self._order_seed = int(torch.randint(2**31, (1,), generator=generator))
         self._drawn = 0
         self._pool = ThreadPoolExecutor(1, "basins")
@@ -54,10 +56,9 @@ class StreamingSampler:
         self._sampler: Sampler | None = None
 
     def draw(self) -> Batch:
-        epoch, update = divmod(self._drawn, self.updates_per_epoch)
-        group = update * self._groups // self.updates_per_epoch
-        if update == 0 or group != (update - 1) * self._groups // self.updates_per_epoch:
-            self._turn_to(epoch * self._groups + group)
+        turn, before = ((self._drawn - back) * self._groups // self._round for back in (0, 1))
+        if turn != before:
+            self._turn_to(turn)
         assert self._sampler is not None
         self._drawn += 1
         drawn = self._sampler.draw()
@@ -65,8 +66,9 @@ class StreamingSampler:
         return self.last
 
     def close(self) -> None:
-        """Forget what is being read."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Forget all basins, also those that are being read."""
+        self._pool.shutdown()
+        self._sampler = self._ahead = None
 
     def _turn_to(self, turn: int) -> None:
         self._sampler = None  # its memory is free before the next group's is taken
@@ -76,7 +78,7 @@ class StreamingSampler:
         self._sampler = Sampler(inputs, self.warmup, self.window, self.batch, self.updates_per_epoch, self._generator)
 
     def _read(self, turn: int) -> tuple[Tensor, Inputs]:
-        epoch, group = divmod(turn, self._groups)
-        order = torch.randperm(self.q.shape[1], generator=torch.Generator().manual_seed(self._order_seed + epoch))
+        number, group = divmod(turn, self._groups)
+        order = torch.randperm(self.q.shape[1], generator=torch.Generator().manual_seed(self._order_seed + number))
         members = order.tensor_split(self._groups)[group].sort().values
         return members.to(self.q.device), self._load(members.tolist())

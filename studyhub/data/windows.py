@@ -52,7 +52,8 @@ class Inputs:
         """
         require_complete(record, (*forcing_names, *(physics_forcing or ())))
         shape = (len(record.basins), len(record.dates))
-        observed = record.series.get(TARGET, np.full(shape, np.nan, dtype=np.float32))
+        observed = record.series.get(TARGET)
+        observed = np.full(shape, np.nan, dtype=np.float32) if observed is None else np.ascontiguousarray(observed)
         physics = None
         if physics_forcing is not None:
             stacked = np.stack([record.variable(name) for name in physics_forcing], axis=-1)

@@ -1,8 +1,12 @@
 """Training on groups of basins in turn: the same windows, every basin as often, two groups in memory at most."""
 
+import subprocess
+import sys
 import threading
 import time
+import weakref
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +94,57 @@ def test_a_fault_of_the_disk_reaches_who_draws():
     sampler.close()
 
 
+@pytest.mark.parametrize("updates", [1, 2, 3])
+def test_never_more_basins_at_once_than_may_stay_however_short_an_epoch_is(updates):
+    disk = Disk()
+    batches = drawn(streaming(disk, resident=5, updates=updates), 10)
+    assert max(map(len, disk.reads)) == 5
+    assert sorted(basin for group in disk.reads[:5] for basin in group) == list(range(BASINS))
+    groups = [set(group) for group in disk.reads]
+    assert all(set(batch.basin.tolist()) <= group for batch, group in zip(batches, groups, strict=False))  # an update each
+
+
+@pytest.mark.parametrize("resident", [1, BASINS, 1000])
+def test_one_basin_at_once_or_all_of_them(resident):
+    disk = Disk()
+    batches = drawn(streaming(disk, resident=resident, updates=30), 30)
+    assert {len(group) for group in disk.reads} == {min(resident, BASINS)}
+    assert all(torch.equal(batch.q, Q[batch.begin + WARMUP + torch.arange(WINDOW)[:, None], batch.basin]) for batch in batches)
+    assert {batch.basin.numel() for batch in batches} == {min(4, resident)}
+
+
+def test_a_closed_sampler_holds_no_basins():
+    sampler = streaming(Disk())
+    sampler.draw()
+    group = weakref.ref(sampler._sampler.inputs)
+    sampler.close()
+    sampler.close()
+    assert group() is None and sampler.last.q.shape == (WINDOW, 4)  # the batch is still there for who must say what went wrong
+
+
+def test_a_fault_of_the_disk_is_told_at_every_draw_and_the_sampler_can_be_closed():
+    sampler = streaming(Disk(broken=3), resident=BASINS)
+    for _ in range(2):
+        with pytest.raises(DataError, match="damaged shard"):
+            sampler.draw()
+    sampler.close()
+
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from test_stream import Disk, streaming
+sampler = streaming(Disk(pause=0.2))
+sampler.draw()
+raise SystemExit(7)
+"""
+
+
+def test_an_interpreter_ends_with_a_group_still_being_read():
+    code = SCRIPT.format(folder=str(Path(__file__).parent))
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, check=False).returncode == 7
+
+
 def test_an_epoch_is_as_long_as_with_all_in_memory():
     inputs = Disk()(range(BASINS))
     generator = torch.Generator()
@@ -97,3 +152,6 @@ def test_an_epoch_is_as_long_as_with_all_in_memory():
     sampler = StreamingSampler(Disk(), Q, 6, WARMUP, WINDOW, 4, None, generator)
     assert sampler.updates_per_epoch == plain.updates_per_epoch
     sampler.close()
+    few = StreamingSampler(Disk(), Q, 2, WARMUP, WINDOW, 4, None, generator)  # batches are of two basins at most
+    assert few.updates_per_epoch == Sampler(inputs, WARMUP, WINDOW, 2, None, generator).updates_per_epoch > plain.updates_per_epoch
+    few.close()

@@ -5,10 +5,13 @@ from datetime import date
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from studyhub.data import scaling
 from studyhub.data.record import Record, days
 from studyhub.data.scaling import Scaler
-from studyhub.data.windows import Inputs, Sampler, epoch_length
+from studyhub.data.windows import Inputs, Sampler, _windows, epoch_length
 from studyhub.errors import DataError
 from studyhub.study.settings import Period
 
@@ -43,6 +46,8 @@ def test_statistics_by_hand(record):
     assert scaler.forcing["tmean"] == pytest.approx((tmean.mean(), tmean.std()), rel=1e-5)
     assert scaler.attributes["slope"] == pytest.approx((2, np.sqrt(2 / 3)))
     assert scaler.attributes["flat"] == (0.5, 1.0)  # what does not vary is only centred
+    record.attributes[:, 2] += [0, 1e-4, 0, 0]
+    assert fitted(record).attributes["flat"][1] == 1.0  # nor what hardly does
 
 
 def test_never_sees_other_days_or_basins(record):
@@ -53,6 +58,22 @@ def test_never_sees_other_days_or_basins(record):
     spoilt.attributes[3] = -1e6
     assert fitted(spoilt) == fitted(record)
     assert fitted(spoilt, ("a", "d")) != fitted(record, ("a", "d"))
+
+
+@given(order=st.permutations("abcdefghi"), cuts=st.sets(st.integers(1, 8)), at_once=st.integers(1, 9))
+def test_how_basins_are_cut_up_and_ordered_does_not_change_a_bit(order, cuts, at_once):
+    rng = np.random.default_rng(3)
+    rain = rng.gamma(0.5, 4, (9, WHOLE.days)).astype(np.float32)
+    rain[rng.random(rain.shape) < 0.1] = np.nan
+    attributes = rng.lognormal(0, 3, (9, 2))
+    attributes[2, 1] = np.nan
+    record = Record(tuple("abcdefghi"), days(WHOLE), {"prcp": rain}, attributes, ("slope", "area"))
+    edges = [0, *sorted(cuts), 9]
+    parts = [record.select(tuple(order[first:last])) for first, last in zip(edges, edges[1:], strict=False)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scaling, "BASINS_AT_ONCE", at_once)
+        found = Scaler.fit(iter(parts), TRAIN, tuple("abcdefgh"), ("prcp",), ("slope", "area"))
+    assert found == Scaler.fit(record, TRAIN, tuple("abcdefgh"), ("prcp",), ("slope", "area"))
 
 
 def test_scaled_values(record):
@@ -90,6 +111,8 @@ def test_inputs(record):
     np.testing.assert_array_equal(inputs.forcing[:, 2, 2], record.series["pet"][2])
     np.testing.assert_array_equal(inputs.q.T, record.series["qobs"].astype(np.float64))
     assert Inputs.build(record, fitted(record), FORCING).forcing is None
+    part = Inputs.build(record.during(TRAIN), fitted(record), FORCING, ("prcp", "pet"))  # days of a basin lie together in memory
+    assert all(values.transpose(0, 1).is_contiguous() for values in (part.x, part.forcing, part.q))
 
 
 def test_missing_forcing_is_named_and_missing_discharge_is_not(record):
@@ -115,6 +138,29 @@ def test_a_batch_holds_windows_of_the_inputs(record):
             assert torch.equal(batch.x[:, i], draws.inputs.x[begin : begin + 90, basin])
             torch.testing.assert_close(batch.q[:, i], draws.inputs.q[begin + 30 : begin + 90, basin], rtol=0, atol=0, equal_nan=True)
             assert torch.equal(batch.attributes[i], draws.inputs.attributes[basin])
+
+
+shapes = {"basins": st.integers(1, 5), "warmup": st.integers(0, 6), "window": st.integers(1, 6), "spare": st.integers(0, 5)}
+
+
+@given(
+    **shapes, width=st.integers(1, 3), dtype=st.sampled_from([torch.float32, torch.float64]), views=st.booleans(), seed=st.integers(0, 99)
+)
+def test_windows_are_what_slices_are_from_the_first_day_to_the_last(basins, warmup, window, spare, width, dtype, views, seed):
+    days = warmup + window + spare
+    x = torch.arange(days * basins * width).to(dtype).view(basins, days, width).transpose(0, 1)
+    x = x if views else x.contiguous()  # however it lies in memory
+    draws = Sampler(Inputs(x, torch.empty(basins, 0), x, x[..., 0]), warmup, window, 4, 1, torch.Generator().manual_seed(seed))
+    begins = set()
+    for _ in range(30):
+        batch = draws.draw()
+        for i, (basin, begin) in enumerate(zip(batch.basin.tolist(), batch.begin.tolist(), strict=True)):
+            assert torch.equal(batch.x[:, i], x[begin : begin + warmup + window, basin]) and torch.equal(batch.forcing[:, i], batch.x[:, i])
+            assert torch.equal(batch.q[:, i], x[begin + warmup : begin + warmup + window, basin, 0]) and batch.q.dtype == dtype
+        begins.update(batch.begin.tolist())
+    assert begins <= set(range(spare + 1))
+    ends = torch.tensor([0, basins - 1]), torch.tensor([spare, spare])
+    assert torch.equal(_windows(x, *ends, days - spare), x[spare:, ends[0]])
 
 
 def test_every_window_and_basin_can_be_drawn(record):
@@ -162,3 +208,5 @@ def test_only_logged_variables_go_through_the_logarithm(record):
     np.testing.assert_allclose(np.diff(x, 2), 0, atol=1e-5)  # a straight line stays straight
     y = logged.scale_forcing(record, ("prcp",))[0, :366, 0] * logged.forcing["prcp"][1] + logged.forcing["prcp"][0]
     np.testing.assert_allclose(y, np.log10(np.sqrt(np.linspace(0, 100, 366)) + 0.1), atol=1e-5)
+    record.series["prcp"][0, 0] = -1e-7  # as reanalyses have it: counts as none
+    np.testing.assert_allclose(logged.scale_forcing(record, ("prcp",))[0, 0, 0], (-1 - y.mean()) / y.std(), rtol=1e-4)
