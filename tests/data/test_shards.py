@@ -99,6 +99,29 @@ def test_hash_stays_with_the_content_and_changes_with_its_days(tmp_path, make_ba
     assert first.hash(["a"], ["prcp"]) == again.hash(["a"], ["prcp"]) != later.hash(["a"], ["prcp"])
 
 
+def test_basins_asked_for_in_any_order_and_twice(shards):
+    whole, basins = shards.read(), ("e", "a", "d", "a", "b", "e")
+    part = replace(shards, verify=True).read(basins)
+    rows = ["abcde".index(name) for name in basins]
+    assert part.basins == basins
+    np.testing.assert_array_equal(part.attributes, whole.attributes[rows])
+    for name, values in whole.series.items():
+        np.testing.assert_array_equal(part.series[name], values[rows])
+
+
+def test_gaps_are_filled_by_the_days_of_the_whole_record_and_discharge_never_is(tmp_path, make_basin):
+    basin = make_basin(days=1500)
+    season = np.arange(1500) % 366.0
+    basin.series.update(pet=season.copy(), qobs=season.copy())
+    for name in ("pet", "qobs"):
+        basin.series[name][[50, 51, 1200]] = np.nan
+    shards = replace(saved(tmp_path / "shards", [basin]), fill="climatology:2")
+    part = shards.read(period=Period(date(2000, 2, 20), date(2000, 2, 21)))
+    np.testing.assert_allclose(part.series["pet"], [[50, 51]], atol=2)
+    np.testing.assert_array_equal(part.series["pet"], shards.read().series["pet"][:, 50:52])
+    assert np.isnan(part.series["qobs"]).all() and int(np.isnan(shards.read().series["qobs"]).sum()) == 3
+
+
 def test_what_is_not_there_is_named(shards):
     with pytest.raises(DataError, match="no basins x, y; there are a, b, c, d, e"):
         shards.read(("a", "y", "x"))
@@ -152,6 +175,22 @@ def test_a_file_rewritten_with_another_value_is_named(tmp_path, make_basin):
     assert shards.read(variables=("prcp",)).basins == ("a",)
     with pytest.raises(DataError, match=r"basins-000.parquet: damaged shard \(qobs of basin a is not what was written\)"):
         replace(shards, verify=True).read()
+
+
+def test_whole_files_of_another_world_are_named_without_a_look_at_their_numbers(tmp_path, make_basin):
+    shards = saved(tmp_path / "one", [make_basin(days=50)])
+    other = saved(tmp_path / "two", [make_basin(days=60, attributes={"area": 11.0, "slope": float("nan")})])
+    for name in ("basins-000.parquet", "attributes.parquet"):
+        (Path(shards.manifest.folder) / name).write_bytes((Path(other.manifest.folder) / name).read_bytes())
+    with pytest.raises(DataError, match=r"basins-000.parquet: damaged shard \(it has \d+ bytes, \d+ were written\)"):
+        shards.read(attributes=())
+    for path in shards.manifest.sizes:
+        shards.manifest.sizes[path] = Path(path).stat().st_size
+    with pytest.raises(DataError, match=r"basins-000.parquet: damaged shard \(it has 60 days of 1 basins, 50 were written\)"):
+        shards.read(attributes=())
+    assert shards.read(variables=()).attributes[0, 0] == 11.0
+    with pytest.raises(DataError, match=r"attributes.parquet: damaged shard \(the attributes of basin a are not what was written\)"):
+        replace(shards, verify=True).read(variables=())
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, DataError])
