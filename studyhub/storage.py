@@ -114,8 +114,9 @@ class LocalFolder:
 
     def names(self) -> tuple[str, ...]:
         try:
-            return tuple(sorted(entry.name for entry in os.scandir(self.path)))
-        except FileNotFoundError:
+            # What a kill has left of a `write` is not among them.
+            return tuple(sorted(entry.name for entry in os.scandir(self.path) if not entry.name.startswith(".")))
+        except (FileNotFoundError, NotADirectoryError):
             return ()
 
 

@@ -1,8 +1,11 @@
 """Folders on disk and in a real S3 server behave alike."""
 
+import os
+
 import pytest
 from servers import s3
 
+from studyhub.data.manifest import Manifest
 from studyhub.errors import DataError
 from studyhub.storage import absolute, folder, is_remote, last_part
 
@@ -47,6 +50,22 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         place.write("a", b"new")
     assert place.read("a") == b"old" and place.names() == ("a",)
+
+
+def test_what_a_kill_left_of_a_write_is_no_file(tmp_path, monkeypatch):
+    place = folder(tmp_path)
+    monkeypatch.setattr("os.replace", lambda *_: os._exit(9))
+    if (child := os.fork()) == 0:
+        place.write("a", b"new")
+    os.waitpid(child, 0)
+    assert len(list(tmp_path.iterdir())) == 1 and place.names() == ()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert folder(tmp_path / "file").names() == ()
+    with pytest.raises(DataError, match="manifest.json are required, there is none"):
+        Manifest.open(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
