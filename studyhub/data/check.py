@@ -28,7 +28,7 @@ def check(shards: Shards, trials: Iterable[Trial], progress: Callable[[int, int]
     ------
     DataError
         A forcing variable, attribute or basin is not in the data; a period with its warm-up is not; a day of forcing is missing; a training
-        basin has no observed discharge to train on; no test basin has any to be judged by; or a file is damaged. The first fault found.
+        basin has no observed discharge to train on; no basin has any to be chosen or judged by; or a file is damaged. The first fault found.
     ResourceError
         The training basins do not fit into this machine's memory.
     """
@@ -37,20 +37,22 @@ def check(shards: Shards, trials: Iterable[Trial], progress: Callable[[int, int]
         _require_columns(shards, need)
         _require_periods(shards, need)
         _require_memory(need)
-    judged = dict.fromkeys(needs, False)
+    judged: dict[_Needs, set[str]] = {need: set() for need in needs}
+    strict = replace(shards, verify=True)
     basins = sorted({basin for need in needs for basin in need.train_basins + need.test_basins})
     variables = [*dict.fromkeys(name for need in needs for name in need.forcing), "qobs"]
     attributes = tuple(dict.fromkeys(name for need in needs for name in need.attributes))
     for first in range(0, len(basins), BASINS_AT_ONCE):
-        record = replace(shards, verify=True).read(basins[first : first + BASINS_AT_ONCE], variables, attributes=attributes)
+        record = strict.read(basins[first : first + BASINS_AT_ONCE], variables, attributes=attributes)
         for need in needs:
             judged[need] |= _require_values(record, need)
         if progress is not None:
             progress(first + len(record.basins), len(basins))
     for need in needs:
-        if not judged[need]:
-            count = len(need.test_basins)
-            raise DataError(f"observed discharge in the test period {need.test} is required, none of the {count} test basins has any")
+        for name, period, _, its in need.spans()[1:]:
+            if name not in judged[need]:
+                told = f"none of the {len(its)} {'test' if name == 'test' else 'training'} basins has any"
+                raise DataError(f"observed discharge in the {name} period {period} is required, {told}")
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def _require_memory(need: _Needs) -> None:
         raise ResourceError(f"{message}; write `training: {{resident: {fits}}}` and they are read some at a time")
 
 
-def _require_values(record: Record, need: _Needs) -> bool:
-    """Check the basins of ``record`` that the trial uses; return whether any of them can be judged."""
+def _require_values(record: Record, need: _Needs) -> set[str]:
+    """Check the basins of ``record`` that the trial uses; return the names of the periods in which any of them was observed."""
     for _, period, warmup, basins in need.spans():
         chosen = _among(basins, record)
         if chosen:
@@ -151,7 +153,7 @@ def _require_values(record: Record, need: _Needs) -> bool:
             required = f"observed discharge in the training period {scored} is required"
             advice = "leave it out, or every basin with little of it: `split.min_years: {train: 1}`"
             raise DataError(f"{required}, basin {shorten(silent)} has none; {advice}")
-    return bool(_observed(record, _among(need.test_basins, record), need.test).any())
+    return {name for name, period, _, basins in need.spans() if _observed(record, _among(basins, record), period).any()}
 
 
 def _among(basins: Sequence[str], record: Record) -> tuple[str, ...]:

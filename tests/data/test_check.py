@@ -109,6 +109,13 @@ def test_no_observed_test_day(checked, basins):
         checked(trial())
 
 
+def test_no_observed_validation_day(checked, basins):
+    for name in "ab":
+        basins[name].series["qobs"][450:501] = np.nan
+    with pytest.raises(DataError, match=r"validation period 2001-03-26\.\.2001-05-15 is required, none of the 2 training basins has any"):
+        checked(trial(validation=period(450, 500)))
+
+
 def test_a_missing_day_of_forcing_matters_where_it_is_used(checked, basins):
     basins["c"].series["pet"][300] = np.nan  # c only tests
     basins["a"].series["pet"][420] = np.nan  # between the periods
