@@ -24,6 +24,7 @@ from studyhub.study.settings import External
 from studyhub.study.store import Store
 
 WAIT_SECONDS = 0.2
+BASINS_AT_ONCE = 128  # bounds memory while they are scored
 ABSENT, PARTIAL = "not in the table", "no simulated value on some observed day"
 
 
@@ -95,7 +96,9 @@ def _unscored(dropped: dict[str, list[str]], lacking: dict[str, int]) -> str:
 def _keep(lease: Lease, external: External, table: Path, paired: Paired, begun: float) -> None:
     with writing(lease.folder):
         with outputs.Outputs(lease.folder, paired.record.basins) as files:
-            files.add_days(paired.record, {"qsim": paired.qsim})
+            for first in range(0, len(paired.record.basins), BASINS_AT_ONCE):
+                some = slice(first, first + BASINS_AT_ONCE)
+                files.add_days(paired.record.select(paired.record.basins[some]), {"qsim": paired.qsim[some]})
     lease.finish(
         {
             "state": "finished",
