@@ -89,10 +89,12 @@ def predict(
     Raises
     ------
     DataError
-        A forcing variable, attribute or day is missing, a store has diverged, or ``out`` cannot be written.
+        A forcing variable, attribute or day is missing or means something else than it learnt with, a store has diverged, or ``out`` cannot
+        be written.
     """
     trial, simulator = trained.load(folder, device)
-    chosen = shards.basins if basins is None else tuple(basins)
+    trained.require_alike(folder, trial, shards.manifest)
+    chosen = shards.basins if basins is None else tuple(dict.fromkeys(basins))
     shards.manifest.require("basins", chosen, shards.basins)
     warmup = trial.split.test_warmup
     frames: list[pd.DataFrame] = []

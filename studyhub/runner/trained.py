@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from studyhub.catalog import forcing_of
+from studyhub.data.manifest import Manifest
 from studyhub.data.scaling import Scaler
-from studyhub.errors import StoreError
+from studyhub.errors import DataError, StoreError
 from studyhub.models.build import build
 from studyhub.models.target import TargetScaler
 from studyhub.runner.simulate import Simulator
@@ -19,10 +21,10 @@ from studyhub.training import checkpoint
 WEIGHTS, SCALES, TRIAL = "weights.npz", "scales.json", "trial.json"
 
 
-def save(folder: Path, trial: Trial, simulator: Simulator, target: TargetScaler | None) -> None:
-    """Write all that `load` needs."""
+def save(folder: Path, trial: Trial, simulator: Simulator, target: TargetScaler | None, data: Manifest) -> None:
+    """Write all that `load` and `require_alike` need."""
     checkpoint.save(folder / WEIGHTS, simulator.network.state_dict())
-    scales = {"inputs": simulator.scaler.state(), "target": None if target is None else target.state()}
+    scales = {"inputs": simulator.scaler.state(), "target": None if target is None else target.state(), **_meaning(trial, data)}
     (folder / SCALES).write_text(json.dumps(scales))
     (folder / TRIAL).write_text(json.dumps(asdict(trial), default=str))
 
@@ -49,6 +51,30 @@ def load(folder: Path, device: str) -> tuple[Trial, Simulator]:
         raise StoreError(f"{folder}: the trained model cannot be read ({error}); train the trial again") from None
     dtype = getattr(torch, trial.dtype)
     return trial, Simulator(trial.model, network.to(device, dtype).eval(), scaler, device, dtype)
+
+
+def require_alike(folder: Path, trial: Trial, data: Manifest) -> None:
+    """See that numbers mean in these data what they did in those that the model learnt from.
+
+    Raises
+    ------
+    DataError
+        a variable has another unit, or a category other names for its codes
+    """
+    learnt, here = json.loads((folder / SCALES).read_text(encoding="utf-8")), _meaning(trial, data)
+    for name, unit in here["units"].items():
+        if unit != learnt["units"][name]:
+            raise DataError(f"it learnt with {name} in {learnt['units'][name]}, {data.folder} has it in {unit}; ingest again in that unit")
+    for name in sorted({*here["codes"], *learnt["codes"]}):
+        there, known = ((", ".join(said["codes"].get(name, ())) or "none") for said in (here, learnt))
+        if there != known:
+            raise DataError(f"it learnt with {known} as the categories of {name}, {data.folder} has {there}; train without that attribute")
+
+
+def _meaning(trial: Trial, data: Manifest) -> dict[str, Any]:
+    """Units of the variables and names of the categories that a model is shown; what the data lack is missing."""
+    units = {name: data.units[name] for name in forcing_of(trial.model) if name in data.units}
+    return {"units": units, "codes": {name: list(data.codes[name]) for name in trial.model.attributes if name in data.codes}}
 
 
 def _trial(plain: dict[str, Any]) -> Trial:

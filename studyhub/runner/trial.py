@@ -65,7 +65,7 @@ def run(trial: Trial, shards: Where, folder: Path, *, cpus: int, device: str, on
         weights = stage.train(folder, on_epoch)
         if weights.stopped:
             return Outcome("stopped")
-        trained.save(folder, trial, stage.simulator, stage.target)
+        trained.save(folder, trial, stage.simulator, stage.target, stage.shards.manifest)
         solve = stage.judge(folder)
     except Diverged as divergence:
         return Outcome("diverged", stage.summary(begun, cpus) | {"cause": stage.where(divergence)})
@@ -149,6 +149,8 @@ class _Stage:
             return train(self.simulator.network, self.sampler, self.trial.training, on_epoch=record_epoch, validate=validate)
         except NonFiniteLoss as fault:
             raise DataError(self._explain(fault)) from None
+        finally:
+            self.close()  # the test needs the memory
 
     def judge(self, folder: Path) -> dict[str, Any] | None:
         """Score the test period once and write what the model did there."""
@@ -187,7 +189,7 @@ class _Stage:
         else:
             period, basins = now
             basin, day = basins[divergence.basin], divergence.day
-        epoch = len(self.epochs) + (self.during == "training")
+        epoch = len(self.epochs) + (self.during != "test")
         return {"during": self.during, "epoch": epoch, "basin": basin, "store": divergence.store, "day": self._date(period, day)}
 
     @staticmethod

@@ -116,6 +116,26 @@ def test_attributes_that_the_data_lack_are_named(trained, make_bare, tmp_path):
     assert list(tmp_path.glob("q*")) == []
 
 
+def test_a_basin_named_twice_is_simulated_once(trained, world, tmp_path):
+    done, _ = predict(trained[0], world, tmp_path / "q.parquet", basins=("syn-003", "syn-001", "syn-003"), period=SPLIT.test)
+    table = pd.read_parquet(tmp_path / "q.parquet")
+    assert done == 2 and list(dict.fromkeys(table.basin)) == ["syn-003", "syn-001"] and not table.duplicated(["basin", "date"]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"units": {"prcp": "mm/d", "tmean": "K", "pet": "mm/d"}}, "it learnt with tmean in degC, .* has it in K"),
+        ({"codes": {"clim_p_mean": ("low", "high")}}, "the categories of clim_p_mean, .* has low, high"),
+    ],
+)
+def test_data_that_mean_something_else(trained, world, tmp_path, change, message):
+    other = replace(world, manifest=replace(world.manifest, **change))
+    with pytest.raises(DataError, match=message):
+        predict(trained[0], other, tmp_path / "q.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def make_bare(tmp_path):
     days = 1000

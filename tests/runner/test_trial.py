@@ -133,6 +133,24 @@ def test_divergence_is_a_result_with_basin_store_and_day(trial, world, tmp_path)
     assert not (tmp_path / "run" / "scores.parquet").exists()
 
 
+@pytest.mark.parametrize(("validation", "during"), [(SPLIT.test, "validation"), (None, "test")])
+def test_divergence_beside_training_is_placed_too(trial, world, tmp_path, monkeypatch, validation, during):
+    from studyhub.models.dpl import DifferentiableModel
+    from studyhub.solvers.march import Diverged
+
+    forward = DifferentiableModel.forward
+
+    def breaks(self, x, attributes, forcing, warmup, **wanted):
+        if warmup == SPLIT.test_warmup and (during == "test" or len(list((tmp_path / "run" / "epochs").iterdir())) == 1):
+            raise Diverged(2, "SM", 200)
+        return forward(self, x, attributes, forcing, warmup, **wanted)
+
+    monkeypatch.setattr(DifferentiableModel, "forward", breaks)
+    outcome, _ = finished(trial(split=replace(SPLIT, validation=validation)), world, tmp_path / "run")
+    day = str(SPLIT.test.start)  # the 200 days of warm-up come before it
+    assert outcome.result["cause"] == {"during": during, "epoch": 2, "basin": world.basins[2], "store": "SM", "day": day}
+
+
 def test_data_that_changed_after_planning_are_refused(trial, world, tmp_path):
     with pytest.raises(DataError, match="the data have changed since the study was planned"):
         finished(replace(trial(), data="0" * 16), world, tmp_path / "run")
