@@ -28,7 +28,7 @@ def check(shards: Shards, trials: Iterable[Trial], progress: Callable[[int, int]
     ------
     DataError
         A forcing variable, attribute or basin is not in the data; a period with its warm-up is not; a day of forcing is missing; a training
-        basin has no observed discharge to train on; no basin has any to be chosen or judged by; or a file is damaged. The first fault found.
+        basin has no observed discharge to train on; none has any to choose or judge by; or a file is damaged. The first fault found.
     ResourceError
         The training basins do not fit into this machine's memory.
     """

@@ -156,6 +156,39 @@ def test_a_fault_keeps_what_was_written_and_the_next_run_goes_on(tmp_path, proce
     assert content(shards) == content(ingest(Fields(), tmp_path / "whole"))
 
 
+def test_a_period_without_a_day_of_any_basin_is_told_and_leaves_nothing(tmp_path):
+    choice = Choice(period=Period(date(2050, 1, 1), date(2051, 1, 1)))
+    with pytest.raises(DataError, match="none of the 10 basins has a day in 2050-01-01..2051-01-01"):
+        ingest(Fields(), tmp_path / "s", choice)
+    assert [*(tmp_path / "s").iterdir()] == []
+    ingest(Fields(), tmp_path / "s")
+
+
+def test_a_command_that_wrote_no_basin_can_be_corrected(tmp_path):
+    with pytest.raises(DataError, match="b00.txt:7"):
+        ingest(Fields(broken=("b00",)), tmp_path / "s")
+    assert len(ingest(Fields(), tmp_path / "s", Choice(without=("b00",))).basins) == 9
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x01", " a", "a ", "a\u202eb", "a,b", "a;b", "#a", "'a'", 'a"b', "=1+1", "@a", "+a", "", "x" * 201])
+def test_ids_that_no_list_can_hold_are_refused(tmp_path, name):
+    with pytest.raises(DataError, match=r"id of a basin .* got .*; rename it"):
+        ingest(Fields(basins=("b00", name)), tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("name", ["01013500", "Rhône à Lyon", "a/b", "..", "-5", "x" * 200, "<b>", "{basin}"])
+def test_ids_of_any_language_are_kept(tmp_path, name):
+    assert ingest(Fields(basins=(name,)), tmp_path / "s").basins == (name,)
+
+
+def test_a_climate_of_days_that_are_not_kept(tmp_path):
+    choice = Choice(period=Period(date(2000, 1, 1), date(2000, 12, 31)), climate=Period(date(2001, 1, 1), date(2001, 12, 31)))
+    with pytest.raises(DataError, match="climate .* 2001-01-01..2001-12-31 .* kept, 2000-01-01..2000-12-31"):
+        ingest(Fields(), tmp_path / "s", choice)
+    assert not (tmp_path / "s").exists()
+
+
 def test_what_another_ingest_began_is_not_gone_on_with(tmp_path):
     with pytest.raises(DataError):
         ingest(Fields(broken=("b07",)), tmp_path / "s")

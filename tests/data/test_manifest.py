@@ -106,3 +106,17 @@ def test_any_name_of_a_basin_survives(names):
     facts = {**entry.facts, "dataset": "s"}
     assert dict(read.entries) == dict.fromkeys(names, replace(entry, home="/x/s", facts=facts))
     assert read.period == whole.period and read.entries[names[0]].observed_days(Period(date(2000, 1, 2), date(2001, 1, 1))) == 1
+
+
+def test_of_several_folders_what_means_the_same_in_all(tmp_path, make_basin):
+    def folder(name, **options):
+        return write(tmp_path / name, [make_basin(name)], source="test", settings={}, **options)
+
+    a = folder("a", codes={"slope": ["flat", "steep"], "area": ["small"]})
+    b = folder("b", codes={"slope": ["steep", "flat"], "area": ["small"]})
+    both = Manifest.open((a, b))
+    assert both.attribute_names == ("area",) and both.codes == {"area": ("small",)}
+    assert both.hash(("a",), ("prcp",)) == Manifest.open(a).hash(("a",), ("prcp",))
+    assert both.hash(("a", "b"), ("prcp",)) == Manifest.open((b, a)).hash(("b", "a"), ("prcp",))
+    moved = a.rename(tmp_path / "elsewhere")
+    assert Manifest.open(moved).hash(("a",), ("prcp",)) == both.hash(("a",), ("prcp",))
