@@ -1,4 +1,5 @@
 import os
+import shutil
 from dataclasses import replace
 from datetime import date
 
@@ -35,8 +36,9 @@ def checked(tmp_path, basins):
     """Write the basins as they are by then, and check trials against them."""
 
     def run(*trials: Trial) -> None:
-        check(Shards.open(write(tmp_path / "shards", basins.values(), source="test", settings={})), trials)
+        check(Shards.open(write(run.folder, basins.values(), source="test", settings={})), trials)
 
+    run.folder = tmp_path / "shards"
     return run
 
 
@@ -102,6 +104,17 @@ def test_a_test_basin_without_discharge_is_left_to_the_scores_but_not_all_of_the
     checked(trial())
 
 
+def test_a_fault_is_found_in_whichever_block_of_basins_it_lies(checked, monkeypatch, basins):
+    monkeypatch.setattr(checking, "BASINS_AT_ONCE", 1)
+    basins["b"].series["qobs"][600:] = np.nan
+    basins["c"].series["qobs"][600:] = np.nan  # a, of the first block, is judged
+    checked(trial())
+    basins["c"].series["pet"][700] = np.nan
+    shutil.rmtree(checked.folder)
+    with pytest.raises(DataError, match="basin c has no pet on 2001-12-01"):
+        checked(trial())
+
+
 def test_no_observed_test_day(checked, basins):
     for basin in basins.values():
         basin.series["qobs"][600:] = np.nan
@@ -133,8 +146,13 @@ def test_a_missing_day_of_forcing_is_named(checked, basins, name, day):
 def test_a_damaged_shard_is_named(tmp_path, basins):
     shards = Shards.open(write(tmp_path / "shards", basins.values(), source="test", settings={}))
     path = tmp_path / "shards" / "basins-000.parquet"
-    path.write_bytes(path.read_bytes()[:-1])
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
     with pytest.raises(DataError, match="basins-000.parquet: damaged shard"):
+        check(shards, [trial()])
+    path.write_bytes(content)
+    shards.manifest.entries["b"].hashes["prcp"] = "0" * 16  # what was written had other numbers
+    with pytest.raises(DataError, match="prcp of basin b is not what was written"):
         check(shards, [trial()])
 
 

@@ -92,6 +92,14 @@ def test_hash_changes_when_one_value_changes(tmp_path, make_basin, change, other
         assert first.hash(["a"], others) == other.hash(["a"], others)
 
 
+def test_hash_knows_one_kind_of_missing(tmp_path, make_basin):
+    basins = [make_basin(), make_basin()]
+    for basin, bits in zip(basins, (0x7FF8000000000000, 0xFFFFFFFF12345678), strict=True):
+        basin.series["qobs"][5] = np.array([bits], dtype=np.uint64).view(np.float64)[0]
+    first, other = (saved(tmp_path / name, [basin]) for name, basin in zip("xy", basins, strict=True))
+    assert first.hash(["a"], ["qobs"]) == other.hash(["a"], ["qobs"])
+
+
 def test_hash_stays_with_the_content_and_changes_with_its_days(tmp_path, make_basin):
     first = saved(tmp_path / "one", [make_basin(), make_basin("b", seed=1)])
     again = saved(tmp_path / "two", [make_basin("b", seed=1), make_basin("c"), make_basin()], basins_per_file=1)
