@@ -147,13 +147,7 @@ def _had(nodes: Sequence[Mapping[str, float]]) -> str:
 
 
 def run(
-    trials: Mapping[str, Trial],
-    *,
-    home: Path,
-    shards: Where,
-    each: Share,
-    progress: Progress,
-    runner: TrialRunner | None = None,
+    trials: Mapping[str, Trial], *, home: Path, shards: Where, each: Share, progress: Progress, runner: TrialRunner | None = None
 ) -> bool:
     """Run trials, each in a worker process; return whether a signal stopped them before the end.
 
