@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,23 @@ def test_a_world_is_built_once(world):
     assert (folder / "manifest.json").stat().st_mtime_ns == before
     with pytest.raises(DataError, match="does not exist yet is required"):
         build(SyntheticSettings(basins=1, years=1), folder)
+
+
+def test_a_world_that_another_launch_has_made_meanwhile_is_taken(world, tmp_path, monkeypatch):
+    given = synthetic.write
+
+    def slower(folder, basins, **options):
+        def drawn():
+            yield from basins
+            shutil.copytree(world.manifest.folder, folder)
+
+        return given(folder, drawn(), **options)
+
+    monkeypatch.setattr(synthetic, "write", slower)
+    built = build(SETTINGS, tmp_path / "world")
+    built.require_unaltered()
+    assert built.hash(built.basins, built.variables) == world.hash(world.basins, world.variables)
+    assert [path.name for path in tmp_path.iterdir()] == ["world"]
 
 
 def changed_low_flow(world, monkeypatch):

@@ -201,6 +201,8 @@ def test_short_records_leave_training_or_test_and_are_named():
 def test_years_without_a_leap_day_are_years():
     world = World(days={"a": {TEST: 2 * 365}, "b": {TEST: 2 * 365 - 1}})
     assert [out.basins for out in world.folds(Temporal(), Records(Years(test=2)))[1]] == [("b",)]
+    world = World(days={"a": {TEST: 4 * 365 + 1}, "b": {TEST: 4 * 365}})  # four years have a leap day
+    assert [out.basins for out in world.folds(Temporal(), Records(Years(test=4)))[1]] == [("b",)]
 
 
 def test_one_limit_alone():
