@@ -170,7 +170,9 @@ def test_a_command_that_wrote_no_basin_can_be_corrected(tmp_path):
     assert len(ingest(Fields(), tmp_path / "s", Choice(without=("b00",))).basins) == 9
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x01", " a", "a ", "a\u202eb", "a,b", "a;b", "#a", "'a'", 'a"b', "=1+1", "@a", "+a", "", "x" * 201])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\tb", "a\x01", " a", "a ", "a\u202eb", "a,b", "a;b", "#a", "'a'", 'a"b', "=1+1", "@a", "+a", "", "x" * 201]
+)
 def test_ids_that_no_list_can_hold_are_refused(tmp_path, name):
     with pytest.raises(DataError, match=r"id of a basin .* got .*; rename it"):
         ingest(Fields(basins=("b00", name)), tmp_path / "s")
@@ -194,6 +196,8 @@ def test_what_another_ingest_began_is_not_gone_on_with(tmp_path):
         ingest(Fields(broken=("b07",)), tmp_path / "s")
     with pytest.raises(DataError, match="another ingest began here"):
         ingest(Fields(settings={"version": 2}), tmp_path / "s")
+    with pytest.raises(DataError, match="another ingest began here"):
+        ingest(Fields(), tmp_path / "s", Choice(without=("b01",)))
     ingest(Fields(), tmp_path / "s")
     with pytest.raises(DataError, match="does not exist yet is required"):
         ingest(Fields(), tmp_path / "s")
