@@ -26,6 +26,10 @@ from studyhub.errors import DataError, ResourceError
 from studyhub.storage import Folder, folder
 from studyhub.study.settings import Period
 
+LONGEST_ID = 200
+LISTS = frozenset(",;#\"'")  # what parts, ends or quotes the fields of a list
+FORMULA = ("=", "+", "@")  # a spreadsheet would run what begins so
+
 Progress = Callable[[int, int], None]  # basins done, basins in all
 
 
@@ -69,11 +73,13 @@ def ingest(
     """
     choice = choice or Choice()
     basins, left_out = _chosen(source, choice)
+    _require_possible(basins, choice)
     work = _Work(source, choice, str(out), basins, BASINS_PER_FILE)
     place = folder(out)
     try:
         _begin(place, work, left_out)
         blocks = _blocks(place, work, processes, progress)
+        _require_some(place, work, blocks)
         blocks[0].left_out.update(left_out)
         settings = {**source.settings, "ingest": _plain(choice)}
         finish(place, blocks, Described(source.reader, settings, work.units, source.codes))
@@ -109,6 +115,27 @@ def _chosen(source: Source, choice: Choice) -> tuple[tuple[str, ...], dict[str, 
     if not basins:
         raise DataError("at least one basin is required, none is left")
     return basins, faults
+
+
+def _require_possible(basins: Sequence[str], choice: Choice) -> None:
+    """Basins whose ids every list can hold, and a climate of days that are kept."""
+    for basin in basins:
+        spelt = basin.isprintable() and basin.strip() == basin and not LISTS & set(basin)
+        if not spelt or not 1 <= len(basin) <= LONGEST_ID or basin[0] in FORMULA:
+            required = f"1 to {LONGEST_ID} letters that print, no space at an end, none of {' '.join(sorted(LISTS))}"
+            message = f"the id of a basin stands in lists and tables: {required}, and no {' '.join(FORMULA)} first are required"
+            raise DataError(f"{message}; got {basin[: LONGEST_ID + 1]!r}; rename it")
+    if choice.period is not None and choice.climate is not None and not choice.climate.overlaps(choice.period):
+        raise DataError(f"the climate is to be told from {choice.climate}, of which no day is kept, {choice.period}; change one of them")
+
+
+def _require_some(place: Folder, work: "_Work", blocks: Sequence[Block]) -> None:
+    """Basins that have a day in the period; without any, the folder is left empty for a command that finds some."""
+    if any(block.entries for block in blocks):
+        return
+    for name in place.names():
+        place.remove(name)
+    raise DataError(f"none of the {len(work.basins)} basins has a day in {work.choice.period}; choose another --period")
 
 
 @dataclass(frozen=True)
@@ -157,16 +184,16 @@ class _Work:
 
 
 def _begin(place: Folder, work: _Work, left_out: dict[str, str]) -> None:
-    """See that ``place`` is empty or holds the begin of this very ingest."""
+    """See that ``place`` is empty or holds the begin of this very ingest, or of one that came to write nothing."""
     names = place.names()
-    if UNFINISHED in names and NAME not in names:
+    if UNFINISHED in names and len(names) > 1 and NAME not in names:
         try:
             begun = json.loads(place.read(UNFINISHED))
         except ValueError:
             begun = {}
         if begun.get("fingerprint") != work.fingerprint:
             raise DataError(f"{place}: another ingest began here and has not ended; end it with its own command, or remove the folder")
-    elif names:
+    elif set(names) - {UNFINISHED}:
         raise DataError(f"{place}: a folder that does not exist yet is required; remove it or name another")
     place.write(UNFINISHED, json.dumps({"fingerprint": work.fingerprint, "basins": len(work.basins)}).encode())
 

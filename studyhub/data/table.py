@@ -166,10 +166,7 @@ class Table:
         return Basin(basin, main.days[0].item(), series, self.places.attributes_of(basin), facts, met=counts)
 
     def _series(self, basin: str, rows: Rows, files: DailyFiles, area: Any, met: Counter[str]) -> dict[str, np.ndarray]:
-        return {
-            variable.name: _possible(basin, rows.days, variable, rows.values[variable.name], area, files, met)
-            for variable in files.table.variables
-        }
+        return {variable.name: _possible(basin, rows, variable, area, files, met) for variable in files.table.variables}
 
 
 def find(path: str | Path, mapping: TableMapping, attributes: str | Path | None = None) -> Table:
@@ -221,18 +218,16 @@ def _without_area(basin: str, mapping: TableMapping, places: Places) -> str | No
     return f"basin {basin}: {volumes[0]} becomes mm/d by the basin's area, which is missing; {advice}"
 
 
-def _possible(
-    basin: str, days: np.ndarray, variable: Variable, given: np.ndarray, area: Any, files: DailyFiles, met: Counter[str]
-) -> np.ndarray:
+def _possible(basin: str, rows: Rows, variable: Variable, area: Any, files: DailyFiles, met: Counter[str]) -> np.ndarray:
     """Values of a variable in its canonical unit, NaN where missing."""
-    name, unit = variable.name, unit_of(variable.name, variable.unit)
+    name, unit, given = variable.name, unit_of(variable.name, variable.unit), rows.values[variable.name]
     if unit.fill is not None:
         given = np.where((given >= unit.fill[0]) & (given <= unit.fill[1]), np.nan, given)
     values = unit.canonical(given, area)
     wrong = np.flatnonzero(np.isinf(values) | (values < LOWEST.get(name, -np.inf)))
     if len(wrong):
         advice = f"if that stands for missing, add it to `{files.key}.missing` of the mapping; else mend the value or the unit there"
-        where = f"basin {basin} on {days[wrong[0]]}"
+        where = f"{shorten(rows.paths)}: basin {basin} on {rows.days[wrong[0]]}"
         raise DataError(f"{where}: {name} cannot be {given[wrong[0]]:g} {variable.unit} (column `{variable.column}`); {advice}")
     below = values < 0
     if name in (TARGET, "pet") and below.any():

@@ -16,12 +16,12 @@ ADVICE = "make the folder writable, or choose another with --home DIR or STUDYHU
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, advice: str = ADVICE) -> Iterator[None]:
     """Turn the system's refusals to write ``path`` into one message."""
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{error.filename or path}: cannot be written ({error.strerror or error}); {ADVICE}") from None
+        raise StoreError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
 
 
 def make_folder(path: Path) -> Path:
@@ -51,17 +51,17 @@ def now_on(folder: Path) -> float:
             probe.unlink()
 
 
-def write_texts(texts: Mapping[Path, str]) -> None:
+def write_texts(texts: Mapping[Path, str], advice: str = ADVICE) -> None:
     """Write several files: each appears in full or not at all, and none does if any cannot be written."""
     written: dict[Path, Path] = {}
     try:
         for path, text in texts.items():
             temporary = path.with_name(_temporary(path.name))
-            with writing(path):
+            with writing(path, advice):
                 written[temporary] = path
                 _write_through(temporary, text)
         for temporary, path in written.items():
-            with writing(path):
+            with writing(path, advice):
                 os.replace(temporary, path)
     finally:
         for temporary in written:

@@ -150,14 +150,19 @@ def predict(
 
     Example: studyhub predict solvers/implicit --data shards/camels_us --out simulated.parquet
     """
+    if out.suffix not in (".csv", ".parquet"):
+        raise typer.BadParameter(f"a table that ends in .csv or .parquet is required, got {out}", param_hint="--out")
     import torch
 
+    from studyhub.data.fill import Fill
     from studyhub.data.shards import Shards
     from studyhub.runner.predict import find, predict
     from studyhub.study.lists import read_basins
     from studyhub.study.store import Store
     from studyhub.verbs.bars import bar
 
+    if fill is not None:
+        Fill.parse(fill)  # also where there is no gap
     folder = find(Store(home), trial)
     chosen = None if basins is None else read_basins(basins)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -188,5 +193,5 @@ def split(
 
     prepared = prepare(study, home, changes or (), shards or ())
     frozen = Frozen.of(prepared.plan.folds, prepared.spec.split)
-    write_texts({out: frozen.to_csv()})
+    write_texts({out: frozen.to_csv()}, advice="name another file with --out")
     print(f"{out}: {len(prepared.plan.folds)} folds, {len(frozen.rows)} rows, hash {frozen.hash}")

@@ -185,10 +185,15 @@ def _run(
     processes: int | None,
 ) -> None:
     """Ingest with a progress bar, then say what has come of it."""
+    import numpy as np
+
+    from studyhub.catalog import TARGET
     from studyhub.data.ingest import Choice, ingest
     from studyhub.study.lists import read_basins
     from studyhub.verbs.bars import bar
 
+    if not out.strip():
+        raise typer.BadParameter("the name of a folder to make is required, got nothing", param_hint="--out")
     taken = None if basins is None else read_basins(basins)
     choice = Choice(taken, tuple(without or ()), complete_only, period, climate, years)
     with bar("basins") as progress:
@@ -199,6 +204,12 @@ def _run(
     )
     for basin, why in manifest.left_out.items():
         print(f"left out {basin}: {why}")
+    lacking = int(np.isnan(shards.read(variables=(), attributes=("clim_p_mean",)).attributes).sum())
+    if lacking:
+        days = f"in {climate}" if climate else ""
+        print(f"without climate attributes: {lacking} basins, for want of a year of prcp, tmean and pet {days}".rstrip())
+    if TARGET not in shards.variables:
+        print(f"no observed discharge (the variable {TARGET}): these basins can be simulated, neither trained nor tested on")
     flagged = {check: found["flagged"] for check, found in manifest.quality.items() if found.get("flagged")}
     told = ", ".join(f"{check} {count}" for check, count in flagged.items())
     print(f"quality: {told or 'no basin flagged'}; see {out}/quality.parquet, or `studyhub data {out}`")

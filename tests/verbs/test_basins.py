@@ -1,5 +1,7 @@
 import json
+import re
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -95,3 +97,23 @@ def test_a_folder_without_shards_is_one_message(name, expected, tmp_path, capsys
     assert cli.main(("data", str(tmp_path / name))) == 2
     error = capsys.readouterr().err
     assert error.startswith("studyhub: ") and expected in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--out q.xlsx", "ends in .csv or .parquet is required"),
+        ("--out q.csv --fill zzz", "needs a rule and the longest gap"),
+        ("--out q.csv --fill zero:0", "at least 1 day"),
+    ],
+)
+def test_what_a_prediction_cannot_be_asked_for(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["predict", "solvers/implicit", "--data", shards("s", placed(1)), *arguments.split()]) == 2
+    assert message in " ".join(re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
+
+
+def test_lists_that_cannot_be_written(tmp_path, capsys):
+    study = Path(__file__).parents[2] / "search_spaces" / "pub.yaml"
+    assert cli.main(["split", str(study), "--out", str(tmp_path), "--home", str(tmp_path / "h")]) == 2
+    assert f"{tmp_path}: cannot be written (Is a directory); name another file with --out" in capsys.readouterr().err

@@ -81,6 +81,8 @@ def test_basins_and_days_are_chosen(tables, tmp_path, capsys, monkeypatch):
         ("--mapping nothing", "nothing"),
         ("--out ftp://x/y", "begins with s3:// or gs://"),
         ("--out tables", "a folder that does not exist yet is required"),
+        ("--out ''", "the name of a folder to make is required"),
+        ("--period 2001-01-01:2001-12-31 --climate 2002-01-01:2002-12-31", "of which no day is kept"),
     ],
 )
 def test_what_makes_no_sense_is_one_message(tables, tmp_path, capsys, monkeypatch, options, message):
@@ -90,6 +92,27 @@ def test_what_makes_no_sense_is_one_message(tables, tmp_path, capsys, monkeypatc
     said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
     assert message in said and "Traceback" not in said
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_basins_without_a_climate_are_counted(tables, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split("ingest table tables --mapping mine.yaml --out s --climate 2001-01-01:2001-03-31")) == 0
+    assert "without climate attributes: 2 basins" in capsys.readouterr().out
+
+
+def test_discharge_by_another_name_is_told(tables, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(MAPPING.replace("qobs:", "q_obs:"))
+    assert cli.main(shlex.split("ingest table tables --mapping mine.yaml --out s")) == 0
+    assert "no observed discharge (the variable qobs)" in capsys.readouterr().out
+
+
+def test_a_value_that_cannot_be_names_its_file(tables, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tables / "B2.csv"
+    path.write_text(re.sub("2002-03-05,[^,]*", "2002-03-05,-999", path.read_text()))
+    assert cli.main(shlex.split("ingest table tables --mapping mine.yaml --out s")) == 2
+    assert "tables/B2.csv: basin B2 on 2002-03-05: prcp cannot be -999 mm/d" in capsys.readouterr().err
 
 
 def test_a_fault_in_the_data_names_the_file_and_what_was_done_is_kept(tables, tmp_path, capsys, monkeypatch):
