@@ -27,7 +27,7 @@ from studyhub.storage import Folder, folder
 from studyhub.study.settings import Period
 
 LONGEST_ID = 200
-LISTS = frozenset(",;#\"'")  # what parts, ends or quotes the fields of a list
+LISTS = frozenset(',;#"')  # what parts, ends or quotes the fields of a list
 FORMULA = ("=", "+", "@")  # a spreadsheet would run what begins so
 
 Progress = Callable[[int, int], None]  # basins done, basins in all
@@ -120,9 +120,9 @@ def _chosen(source: Source, choice: Choice) -> tuple[tuple[str, ...], dict[str, 
 def _require_possible(basins: Sequence[str], choice: Choice) -> None:
     """Basins whose ids every list can hold, and a climate of days that are kept."""
     for basin in basins:
-        spelt = basin.isprintable() and basin.strip() == basin and not LISTS & set(basin)
+        spelt = basin.isprintable() and basin.strip().strip("'") == basin and not LISTS & set(basin)
         if not spelt or not 1 <= len(basin) <= LONGEST_ID or basin[0] in FORMULA:
-            required = f"1 to {LONGEST_ID} letters that print, no space at an end, none of {' '.join(sorted(LISTS))}"
+            required = f"1 to {LONGEST_ID} letters that print, no space or quote at an end, none of {' '.join(sorted(LISTS))}"
             message = f"the id of a basin stands in lists and tables: {required}, and no {' '.join(FORMULA)} first are required"
             raise DataError(f"{message}; got {basin[: LONGEST_ID + 1]!r}; rename it")
     if choice.period is not None and choice.climate is not None and not choice.climate.overlaps(choice.period):
