@@ -106,6 +106,18 @@ def test_the_training_basins_and_days_do_reach_the_weights(tmp_path, kind):
     assert any(not np.array_equal(before[0][name], after[0][name]) for name in before[0])
 
 
+def warm_up(name: str, series: dict[str, np.ndarray], attributes: dict[str, float]) -> None:
+    """Other discharge on the days that warm up the first window, which are never scored."""
+    first = int(np.flatnonzero(DATES == np.datetime64(SPLIT.train.start))[0])
+    series["qobs"][first : first + SPLIT.warmup] += 9
+
+
+@pytest.mark.parametrize("kind", ["lstm", "dpl"])
+def test_discharge_that_is_never_scored_does_not_reach_the_weights(tmp_path, kind):
+    trial = a_trial(kind, BASINS, BASINS)
+    same(weights(tmp_path / "a", trial), weights(tmp_path / "b", trial, warm_up))
+
+
 def same(before: tuple[Mapping[str, np.ndarray], str], after: tuple[Mapping[str, np.ndarray], str]) -> None:
     assert before[0].keys() == after[0].keys()
     for name, values in before[0].items():

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -133,6 +133,31 @@ def test_divergence_is_a_result_with_basin_store_and_day(trial, world, tmp_path)
     assert not (tmp_path / "run" / "scores.parquet").exists()
 
 
+def test_a_divergence_in_training_is_placed_by_the_window_it_was_in(trial, world, tmp_path, monkeypatch):
+    from studyhub.data.windows import Sampler
+    from studyhub.models.dpl import DifferentiableModel
+    from studyhub.solvers.march import Diverged
+
+    draw, drawn = Sampler.draw, []
+    monkeypatch.setattr(Sampler, "draw", lambda self: drawn.append(draw(self)) or drawn[-1])
+    monkeypatch.setattr(DifferentiableModel, "forward", lambda *_, **__: (_ for _ in ()).throw(Diverged(2, "SM", 7)))
+    outcome, _ = finished(trial(), world, tmp_path / "run")
+    day = str(SPLIT.train.start + timedelta(days=int(drawn[0].begin[2]) + 7))
+    assert int(drawn[0].begin[2]) > 0
+    assert outcome.result["cause"] == {
+        "during": "training", "epoch": 1, "basin": world.basins[int(drawn[0].basin[2])], "store": "SM", "day": day
+    }  # fmt: skip
+
+
+def test_gaps_are_filled_as_the_trial_says(trial, world, tmp_path, monkeypatch):
+    from studyhub.data.shards import Shards
+
+    seen, given = [], Shards.open.__func__
+    monkeypatch.setattr(Shards, "open", classmethod(lambda cls, where, fill=None, **o: seen.append(fill) or given(cls, where, fill, **o)))
+    finished(replace(trial(LSTM), fill="interpolate:3"), world, tmp_path / "run")
+    assert seen == ["interpolate:3"]
+
+
 @pytest.mark.parametrize(("validation", "during"), [(SPLIT.test, "validation"), (None, "test")])
 def test_divergence_beside_training_is_placed_too(trial, world, tmp_path, monkeypatch, validation, during):
     from studyhub.models.dpl import DifferentiableModel
@@ -202,6 +227,9 @@ def test_a_loss_that_is_not_a_number_names_basin_and_day(trial, world, tmp_path,
         return replace(simulation, target=simulation.target.index_fill(1, torch.tensor([1]), float("nan")))
 
     monkeypatch.setattr(StreamflowLSTM, "forward", broken)
+    short = replace(SPLIT, train=Period(SPLIT.train.start, SPLIT.train.start + timedelta(days=209)))  # one window of 120 + 90 days
+    with pytest.raises(DataError, match="target is not a finite number in basin .* on 1986-01-29 "):
+        finished(trial(LSTM, replace(TRAINING, loss="rmse"), short), world, tmp_path / "short")
     with pytest.raises(
         DataError,
         match=r"target is not a finite number in basin syn-00\d on 198\d-\d\d-\d\d "
