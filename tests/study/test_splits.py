@@ -239,6 +239,13 @@ def test_a_fold_without_basins_says_why():
 # Days
 
 
+def test_one_day_in_common_is_an_overlap():
+    day = TRAIN.end
+    assert TRAIN.overlaps(Period(day, TEST.end)) and Period(day, TEST.end).overlaps(TRAIN) and not TRAIN.overlaps(TEST)
+    with pytest.raises(DataError, match="are tested in 1995-09-30"):
+        divide(Temporal(), Records(), Split(TRAIN, Period(day, TEST.end)), World(), "abc")
+
+
 def test_no_basin_has_a_day_in_training_and_test():
     said = refusal(World(), Temporal(), Records(), SAME)
     assert "in fold 1 (all basins), 6 basins, such as a, are tested in 1990-10-01..1995-09-30 and have days of it in `train`" in said
