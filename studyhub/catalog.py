@@ -181,7 +181,8 @@ FORCINGS = {
 }
 # What is observed: discharge to learn from, the others to judge by. No network sees them, unless a study lists one as forcing. The value of
 # a satellite's composite of 8 days stands on its first day.
-OBSERVATIONS = {"et_obs": "mm/8d", "swe_obs": "mm", TARGET: "mm/d"}
+COMPOSITE = "mm/8d"
+OBSERVATIONS = {"et_obs": COMPOSITE, "swe_obs": "mm", TARGET: "mm/d"}
 
 # Table A1 of Feng et al. (2024), under the names of the CAMELS files ("geol_porostiy" is spelt so there).
 TABLE_A1 = """

@@ -145,6 +145,12 @@ def _require_values(record: Record, need: _Needs) -> set[str]:
         chosen = _among(basins, record)
         if chosen:
             require_complete(record.during(period.before(warmup)).select(chosen), need.forcing)
+    for what, names in (("training", need.train_basins), ("test", need.test_basins)):
+        chosen = _among(names, record) if need.attributes else ()
+        known = np.isfinite(record.select(chosen).attribute(need.attributes))
+        bare = [basin for basin, row in zip(chosen, known, strict=True) if not row.any()]
+        if bare:
+            raise DataError(f"{what} basin {shorten(bare)} has none of the attributes {shorten(need.attributes)}; leave the basin out")
     trained = _among(need.train_basins, record)
     if trained:
         scored = Period(need.train.before(-need.warmup).start, need.train.end)

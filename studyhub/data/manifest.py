@@ -133,10 +133,12 @@ class Manifest:
             if UNFINISHED in place.names():
                 raise DataError(f"{place}: an ingest that has not ended; give the same `studyhub ingest` command again to end it") from None
             raise DataError(f"{place}: shards with a {NAME} are required, there is none; make them with `studyhub ingest`") from None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{place}/{NAME}: cannot be read ({error}); ingest again") from None
+        except OSError as error:
+            raise DataError(f"{place}/{NAME}: cannot be read ({error}); look at the address, the rights and the network") from None
+        except ValueError as error:
+            raise DataError(f"{place}/{NAME}: damaged ({error}), or written by an earlier version; ingest again") from None
         if head.get("format") != FORMAT:
-            raise DataError(f"{place}/{NAME}: shards of format {FORMAT} are required; ingest again")
+            raise DataError(f"{place}/{NAME}: shards of format {FORMAT} are required, got {head.get('format')}; ingest again")
         try:
             return cls._from_json(home, head, Entries(lines, home))
         except (AttributeError, KeyError, TypeError, ValueError) as error:

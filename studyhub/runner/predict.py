@@ -1,6 +1,7 @@
 """A trained model simulates basins and days, whether anything was observed there or not."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,15 @@ from studyhub.study.store import Store
 
 BASINS_AT_ONCE = 32  # stores of every component and day are in memory
 UNITS = {"qsim": "mm/d", "et": "mm/d", "baseflow": "mm/d"}  # stores are in mm
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """How many basins were simulated, the table of their parameters, and basins that lacked an attribute."""
+
+    basins: int
+    parameters: Path | None
+    lacking: tuple[str, ...] = ()
 
 
 def find(store: Store, name: str) -> Path:
@@ -72,7 +82,7 @@ def predict(
     period: Period | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[int, Path | None]:
+) -> Predicted:
     """Simulate and write a table, CSV or Parquet: basin, date, qsim, and of a water-balance model et, baseflow (mm/d) and stores (mm).
 
     Parameters
@@ -84,7 +94,8 @@ def predict(
 
     Returns
     -------
-    basins simulated, and the table of their parameters beside ``out``: basin, parameter, mean, low, high over components and days, daily
+    basins simulated; the table of their parameters beside ``out``, if any (basin, parameter, mean, low, high over components and days,
+    daily); and basins that lack an attribute, for which the training's mean was taken
 
     Raises
     ------
@@ -96,6 +107,7 @@ def predict(
     trained.require_alike(folder, trial, shards.manifest)
     chosen = shards.basins if basins is None else tuple(dict.fromkeys(basins))
     shards.manifest.require("basins", chosen, shards.basins)
+    lacking = _lacking(shards, chosen, trial.model.attributes)
     warmup = trial.split.test_warmup
     frames: list[pd.DataFrame] = []
     done = 0
@@ -121,10 +133,21 @@ def predict(
         day = np.datetime64(now[0].start) + divergence.day
         raise DataError(f"store {divergence.store} of basin {now[1][divergence.basin]} diverged on {day}; leave the basin out") from None
     if not frames:
-        return done, None
+        return Predicted(done, None, lacking)
     beside = out.with_name(f"{out.stem}_parameters{out.suffix}")
     _write(beside, iter([pa.Table.from_pandas(pd.concat(frames, ignore_index=True), preserve_index=False)]))
-    return done, beside
+    return Predicted(done, beside, lacking)
+
+
+def _lacking(shards: Shards, basins: Sequence[str], attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """Basins that lack some attribute; a DataError where one lacks all."""
+    missing = np.isnan(shards.read(basins, (), attributes=attributes).attributes)
+    none = [basin for basin, row in zip(basins, missing, strict=True) if len(row) and row.all()]
+    if none:
+        raise DataError(
+            f"{shards.manifest.folder}: basin {shorten(none)} has none of the attributes that the model knows a basin by; leave it out"
+        )
+    return tuple(basin for basin, row in zip(basins, missing, strict=True) if row.any())
 
 
 def _together(shards: Shards, basins: Sequence[str], period: Period | None, warmup: int) -> dict[Period, tuple[str, ...]]:

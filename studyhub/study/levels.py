@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from studyhub.catalog import ATTRIBUTE_SETS, BASIN_GROUPS, FILLS, FORCING_SETS, TARGET
+from studyhub.catalog import ATTRIBUTE_SETS, BASIN_GROUPS, COMPOSITE, FILLS, FORCING_SETS, OBSERVATIONS, TARGET
 from studyhub.errors import DataError
 from studyhub.study.lists import read_basins
 from studyhub.study.settings import Period
@@ -159,6 +159,9 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _forcing(value: tuple[str, ...]) -> tuple[str, ...]:
     if TARGET in value:
         raise ValueError(f"{TARGET} is what is to be simulated, and cannot be forcing; take it out")
+    sparse = [name for name in value if OBSERVATIONS.get(name) == COMPOSITE]
+    if sparse:
+        raise ValueError(f"{listed(sparse)}: has one value for 8 days, and forcing needs one for each day; take it out")
     return value
 
 

@@ -155,6 +155,7 @@ def predict(
     import torch
 
     from studyhub.data.fill import Fill
+    from studyhub.data.manifest import shorten
     from studyhub.data.shards import Shards
     from studyhub.runner.predict import find, predict
     from studyhub.study.lists import read_basins
@@ -168,12 +169,12 @@ def predict(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     with bar("basins") as progress:
-        done, parameters = predict(
-            folder, Shards.open(shards, fill, verify=True), out, basins=chosen, period=days, device=device, progress=progress
-        )
-    print(f"{out}: {done} basins; discharge and fluxes in mm/d, stores in mm")
-    if parameters is not None:
-        print(f"{parameters}: parameters of each basin, in their units")
+        found = predict(folder, Shards.open(shards, fill, verify=True), out, basins=chosen, period=days, device=device, progress=progress)
+    print(f"{out}: {found.basins} basins; discharge and fluxes in mm/d, stores in mm")
+    if found.parameters is not None:
+        print(f"{found.parameters}: parameters of each basin, in their units")
+    if found.lacking:
+        print(f"{len(found.lacking)} basins lack an attribute, the training's mean was taken for it: {shorten(found.lacking)}")
 
 
 def split(

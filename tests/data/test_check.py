@@ -169,3 +169,10 @@ def test_basins_that_are_read_some_at_a_time_need_less(checked, monkeypatch, bas
     with pytest.raises(ResourceError):
         checking._require_memory(need)
     checking._require_memory(replace(need, resident=1))
+
+
+@pytest.mark.parametrize(("learn", "judge", "what"), [(("a", "b"), ("a",), "training"), (("a",), ("a", "b"), "test")])
+def test_a_basin_of_which_no_attribute_is_known(checked, basins, learn, judge, what):
+    basins["b"] = replace(basins["b"], attributes=dict.fromkeys(basins["b"].attributes, float("nan")))
+    with pytest.raises(DataError, match=f"{what} basin b has none of the attributes area, slope; leave the basin out"):
+        checked(trial(attributes=("area", "slope"), learn=learn, judge=judge))

@@ -62,7 +62,8 @@ def trained(request, world, tmp_path_factory):
 
 def test_it_gives_what_the_test_gave(trained, world, tmp_path):
     folder, model = trained
-    done, parameters = predict(folder, world, tmp_path / "q.parquet", basins=world.basins[:4], period=SPLIT.test)
+    found = predict(folder, world, tmp_path / "q.parquet", basins=world.basins[:4], period=SPLIT.test)
+    done, parameters = found.basins, found.parameters
     table, test = pd.read_parquet(tmp_path / "q.parquet"), pd.read_parquet(folder / "simulation.parquet")
     assert done == 4
     columns = ["qsim", "et", "baseflow"] if model.kind == "dpl" else ["qsim"]
@@ -81,7 +82,8 @@ def test_where_nothing_was_observed(trained, world, unobserved, tmp_path, monkey
     assert TARGET not in unobserved.variables
     monkeypatch.setattr(predicting, "BASINS_AT_ONCE", 2)
     told = []
-    done, parameters = predict(folder, unobserved, tmp_path / "q.csv", progress=lambda *counts: told.append(counts))
+    found = predict(folder, unobserved, tmp_path / "q.csv", progress=lambda *counts: told.append(counts))
+    done, parameters = found.basins, found.parameters
     assert done == 5 and told == [(2, 5), (4, 5), (5, 5)]
     table = pd.read_csv(tmp_path / "q.csv", parse_dates=["date"])
     first = date(1985, 10, 1) + (date(1986, 1, 1) - date(1985, 1, 1)) / 365 * SPLIT.test_warmup
@@ -117,7 +119,7 @@ def test_attributes_that_the_data_lack_are_named(trained, make_bare, tmp_path):
 
 
 def test_a_basin_named_twice_is_simulated_once(trained, world, tmp_path):
-    done, _ = predict(trained[0], world, tmp_path / "q.parquet", basins=("syn-003", "syn-001", "syn-003"), period=SPLIT.test)
+    done = predict(trained[0], world, tmp_path / "q.parquet", basins=("syn-003", "syn-001", "syn-003"), period=SPLIT.test).basins
     table = pd.read_parquet(tmp_path / "q.parquet")
     assert done == 2 and list(dict.fromkeys(table.basin)) == ["syn-003", "syn-001"] and not table.duplicated(["basin", "date"]).any()
 
@@ -134,6 +136,24 @@ def test_data_that_mean_something_else(trained, world, tmp_path, change, message
     with pytest.raises(DataError, match=message):
         predict(trained[0], other, tmp_path / "q.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_basins_that_lack_attributes_are_told(trained, world, tmp_path):
+    record, names = world.read(), world.attribute_names
+
+    def some(*lost):
+        for row, basin in enumerate(("whole", "part", "none")):
+            series = {name: record.series[name][row] for name in ("prcp", "tmean", "pet")}
+            attributes = dict(zip(names, record.attributes[row], strict=True))
+            attributes |= dict.fromkeys(ATTRIBUTES[: lost[row]], float("nan"))
+            yield Basin(basin, record.dates[0].item(), series, attributes, {})
+
+    part = Shards.open(write(tmp_path / "part", some(0, 1, 1), source="test", settings={}))
+    assert predict(trained[0], part, tmp_path / "q.parquet").lacking == ("part", "none")
+    none = Shards.open(write(tmp_path / "none", some(0, 1, 2), source="test", settings={}))
+    with pytest.raises(DataError, match="basin none has none of the attributes"):
+        predict(trained[0], none, tmp_path / "r.parquet")
+    assert not (tmp_path / "r.parquet").exists()
 
 
 @pytest.fixture
