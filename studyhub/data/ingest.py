@@ -21,7 +21,7 @@ from studyhub.data.manifest import FORMAT, UNFINISHED, digest, shorten
 from studyhub.data.record import Basin, cut
 from studyhub.data.shards import Shards
 from studyhub.data.source import Source
-from studyhub.data.writer import BASINS_PER_FILE, Block, Described, Row, finish, read_block, write_block
+from studyhub.data.writer import BASINS_PER_FILE, BLOCK, Block, Described, Row, finish, read_block, write_block
 from studyhub.errors import DataError, ResourceError
 from studyhub.storage import Folder, folder
 from studyhub.study.settings import Period
@@ -77,7 +77,9 @@ def ingest(
     work = _Work(source, choice, str(out), basins, BASINS_PER_FILE)
     place = folder(out)
     try:
-        _begin(place, work, left_out)
+        if _ended(place, work):
+            return Shards.open(out)
+        _begin(place, work)
         blocks = _blocks(place, work, processes, progress)
         _require_some(place, work, blocks)
         blocks[0].left_out.update(left_out)
@@ -183,15 +185,31 @@ class _Work:
             progress()
 
 
-def _begin(place: Folder, work: _Work, left_out: dict[str, str]) -> None:
+def _begun(place: Folder) -> str | None:
+    """Fingerprint of the ingest that began in a folder; None where none did."""
+    if UNFINISHED not in place.names():
+        return None
+    try:
+        return str(json.loads(place.read(UNFINISHED)).get("fingerprint"))
+    except (ValueError, AttributeError):
+        return ""
+
+
+def _ended(place: Folder, work: _Work) -> bool:
+    """Tell whether this very ingest was killed between its last file and its clean-up, and end that."""
+    if NAME not in place.names() or _begun(place) != work.fingerprint:
+        return False
+    for number in range(work.count):
+        place.remove(BLOCK.format(number))
+    place.remove(UNFINISHED)
+    return True
+
+
+def _begin(place: Folder, work: _Work) -> None:
     """See that ``place`` is empty or holds the begin of this very ingest, or of one that came to write nothing."""
-    names = place.names()
-    if UNFINISHED in names and len(names) > 1 and NAME not in names:
-        try:
-            begun = json.loads(place.read(UNFINISHED))
-        except ValueError:
-            begun = {}
-        if begun.get("fingerprint") != work.fingerprint:
+    names, begun = place.names(), _begun(place)
+    if begun is not None and len(names) > 1 and NAME not in names:
+        if begun != work.fingerprint:
             raise DataError(f"{place}: another ingest began here and has not ended; end it with its own command, or remove the folder")
     elif set(names) - {UNFINISHED}:
         raise DataError(f"{place}: a folder that does not exist yet is required; remove it or name another")

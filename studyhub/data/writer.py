@@ -157,7 +157,7 @@ def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None
         entries={name: Entry.from_record(record, home) for block in blocks for name, record in block.entries.items()},
         quality=_counts(findings),
         left_out={name: why for block in blocks for name, why in block.left_out.items()},
-        truth=tuple(blocks[0].truth),
+        truth=tuple(next((block.truth for block in blocks if block.truth), ())),
         identity=described.identity,
     )
     place.write(NAME, manifest.text().encode())

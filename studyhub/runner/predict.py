@@ -16,6 +16,7 @@ from studyhub.errors import DataError, StoreError
 from studyhub.runner import outputs, trained
 from studyhub.solvers.march import Diverged
 from studyhub.study.names import TRIAL
+from studyhub.study.plan import trial_id
 from studyhub.study.settings import Period
 from studyhub.study.store import Store
 
@@ -104,6 +105,8 @@ def predict(
         be written.
     """
     trial, simulator = trained.load(folder, device)
+    if trial_id(trial) != folder.parent.name:
+        raise StoreError(f"{folder}: trained with an earlier version of the science, which may simulate otherwise; train the trial again")
     trained.require_alike(folder, trial, shards.manifest)
     chosen = shards.basins if basins is None else tuple(dict.fromkeys(basins))
     shards.manifest.require("basins", chosen, shards.basins)

@@ -60,8 +60,12 @@ def require_alike(folder: Path, trial: Trial, data: Manifest) -> None:
     ------
     DataError
         a variable has another unit, or a category other names for its codes
+    StoreError
+        it is not known what they meant
     """
     learnt, here = json.loads((folder / SCALES).read_text(encoding="utf-8")), _meaning(trial, data)
+    if not {"units", "codes"} <= set(learnt):
+        raise StoreError(f"{folder / SCALES}: written by an earlier version, which kept no units; train the trial again")
     for name, unit in here["units"].items():
         if unit != learnt["units"][name]:
             raise DataError(f"it learnt with {name} in {learnt['units'][name]}, {data.folder} has it in {unit}; ingest again in that unit")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from studyhub.study import splits
 from studyhub.study.cells import Cell
 from studyhub.study.external import SEED, ExternalArm, content_hash
 from studyhub.study.resolve import Arm, meaningful
-from studyhub.study.settings import Columns, External, Period, Trial
+from studyhub.study.settings import Columns, External, Period, Training, Trial
 from studyhub.study.shape import ShardFolder
 from studyhub.study.spec import StudySpec
 from studyhub.study.splits import Fold, LeftOut
@@ -103,11 +103,18 @@ def plan(spec: StudySpec, data: Facts) -> Plan:
         for fold in folds:
             content = hashed.of(fold.train_basins + fold.test_basins, used)
             for seed in spec.seeds:
-                trial = Trial(arm.model, arm.training, spec.split, fold.train_basins, fold.test_basins, seed, content, fill=spec.data.fill)
+                training = _of_fold(arm.training, fold)
+                trial = Trial(arm.model, training, spec.split, fold.train_basins, fold.test_basins, seed, content, fill=spec.data.fill)
                 name = trial_id(trial)
                 cells.append(Cell(arm.name, fold.number, seed, name))
                 trials[name] = trial
     return Plan(tuple(cells), trials, externals, folds, (*flagged, *left_out))
+
+
+def _of_fold(training: Training, fold: splits.Fold) -> Training:
+    """Return one spelling of "all basins are in memory", so that they share one trial."""
+    enough = training.resident is not None and training.resident >= len(fold.train_basins)
+    return replace(training, resident=None) if enough else training
 
 
 class _Hashes:

@@ -282,3 +282,20 @@ def test_several_folders_read_as_one(tmp_path):
 
 def _without_ndvi(basin):
     return replace(basin, series={name: values for name, values in basin.series.items() if name != "ndvi"})
+
+
+def test_a_kill_between_the_manifest_and_the_clean_up(tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def kill(self, name):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("studyhub.storage.LocalFolder.remove", kill)
+        with pytest.raises(Killed):
+            ingest(Fields(), tmp_path / "s")
+    assert names(tmp_path / "s", "block-") and names(tmp_path / "s", "ingest")
+    before = content(Shards.open(tmp_path / "s"))
+    assert content(ingest(Fields(), tmp_path / "s")) == before
+    assert names(tmp_path / "s", "block-") == names(tmp_path / "s", "ingest") == []

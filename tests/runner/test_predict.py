@@ -18,8 +18,10 @@ from studyhub.runner import predict as predicting
 from studyhub.runner.predict import find, predict
 from studyhub.runner.trial import run
 from studyhub.study.cells import Cell
+from studyhub.study.plan import trial_id
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.study.store import Store
+from studyhub.study.versions import SCIENCE_VERSION
 
 ATTRIBUTES = ("clim_p_mean", "clim_aridity")
 SPLIT = Split(Period(date(1985, 10, 1), date(1987, 9, 30)), Period(date(1987, 10, 1), date(1988, 9, 30)), warmup=120, test_warmup=200)
@@ -51,11 +53,12 @@ def unobserved(world, tmp_path_factory):
 @pytest.fixture(scope="module", params=[DPL, LSTM], ids=["dpl", "lstm"])
 def trained(request, world, tmp_path_factory):
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("trained")
     model = request.param
     basins = world.basins[:4]
     how = replace(TRAINING, loss="rmse_log")
     trial = Trial(model, how, SPLIT, basins, basins, 1, world.hash(basins, variables(model)))
+    folder = tmp_path_factory.mktemp("trained") / trial_id(trial) / "attempt-001"
+    folder.mkdir(parents=True)
     assert run(trial, world.manifest.where, folder, cpus=1, device="cpu", on_epoch=lambda epoch: None).state == "finished"
     return folder, model
 
@@ -188,7 +191,7 @@ def test_trials_are_found_by_id_and_by_place(tmp_path):
 def test_a_model_whose_files_are_damaged(trained, world, tmp_path):
     import shutil
 
-    folder = tmp_path / "copy"
+    folder = tmp_path / trained[0].parent.name / "copy"
     shutil.copytree(trained[0], folder)
     (folder / "weights.npz").write_bytes(b"nothing")
     with pytest.raises(StoreError, match="weights.npz"):
@@ -196,3 +199,9 @@ def test_a_model_whose_files_are_damaged(trained, world, tmp_path):
     (folder / "trial.json").unlink()
     with pytest.raises(StoreError, match="trial.json: the trained model's file is required"):
         predict(folder, world, tmp_path / "q.parquet")
+
+
+def test_a_model_of_an_earlier_science(trained, world, tmp_path, monkeypatch):
+    monkeypatch.setitem(SCIENCE_VERSION, "physics", SCIENCE_VERSION["physics"] + 1)
+    with pytest.raises(StoreError, match="trained with an earlier version of the science"):
+        predict(trained[0], world, tmp_path / "q.parquet")

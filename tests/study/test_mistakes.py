@@ -44,7 +44,7 @@ def message(path: Path, *overrides: str) -> str:
         ("{scheme: implicit}", "{scheme: implicit, may_diverge: maybe}", "`arms.implicit.may_diverge`: needs true or false, got 'maybe'"),
         ("hidden_size: 8", "steps_per_day: 0.5", "`shared.steps_per_day`: needs a whole number, got 0.5"),
         ("hidden_size: 8", "steps_per_day: 0", "`shared.steps_per_day`: needs a number at least 1, got 0"),
-        ("hidden_size: 8", "forcing: [prcp, et_obs]", "`shared.forcing`: et_obs: has one value for 8 days, and forcing needs one for each day"),
+        ("hidden_size: 8", "forcing: [prcp, et_obs]", "et_obs: has one value for 8 days, and forcing needs one for each day"),
         ("hidden_size: 8", "forcing: [prcp, qobs]", "`shared.forcing`: qobs is what is to be simulated, and cannot be forcing; take it"),
         ("hidden_size: 8", "forcing: []", "`shared.forcing`: needs a list of forcing names (or a set: hbv, gr4j, daymet), got []"),
         ("hidden_size: 8", "forcing: prcp", "`shared.forcing`: needs a list of forcing names, such as [prcp]"),
