@@ -321,7 +321,7 @@ def test_ingest_and_plan_on_what_it_made(study, tmp_path, capsys):
     raw = RawCamels(tmp_path / "camels")
     assert cli.main(["ingest", "camels-us", str(raw.folder), "--out", str(tmp_path / "shards")]) == 0
     assert "3 basins, 1999-12-30.." in capsys.readouterr().out
-    options = ["--data", str(tmp_path / "shards"), "--set", "split.train=[2000-01-01, 2000-12-31]"]
+    options = ["--data", str(tmp_path / "shards"), "--set", "split.train=[2000-01-01, 2000-12-31]", "--set", "shared.attributes=climate"]
     assert cli.main(["plan", str(study), *options, "--set", "split.test=[2001-06-01, 2001-12-31]"]) == 0
     assert "3 basins" in capsys.readouterr().out
 
