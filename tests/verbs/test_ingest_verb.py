@@ -136,7 +136,7 @@ def test_virtual_basins(tmp_path, capsys):
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_an_interrupt_can_be_gone_on_with(tmp_path, processes):
     out = tmp_path / "s"
-    command = [sys.executable, "-m", "studyhub.cli", "ingest", "synthetic", "--basins", "200", "--record", "20", "--out", str(out)]
+    command = [sys.executable, "-m", "studyhub.cli", "ingest", "synthetic", "--basins", "200", "--record", "5", "--out", str(out)]
     child = subprocess.Popen([*command, "--processes", processes], stderr=subprocess.PIPE, text=True, preexec_fn=_take_interrupts)
     while not (out / "ingest.json").exists():
         assert child.poll() is None
