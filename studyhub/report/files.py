@@ -11,6 +11,7 @@ from studyhub.study.files import make_folder, read_json, write_texts
 from studyhub.study.wording import listed
 
 FILES = "report.json"
+ADVICE = "make the folder writable, or name another with --out"
 OURS = re.compile(r"index\.html|report\.json|(tables|figures)/[A-Za-z0-9_]+\.(csv|tex|svg)")
 
 
@@ -35,9 +36,9 @@ def write(page: Page, out: Path) -> Path:
     if taken:
         raise StoreError(f"{out}: holds files that are not of a report ({listed(taken, most=3)}); name another folder with --out")
     for folder in ("tables", "figures"):
-        make_folder(out / folder)
+        make_folder(out / folder, ADVICE)
     texts[FILES] = json.dumps({"kind": page.kind, "name": page.name, "files": list(texts)}, indent=1) + "\n"
-    write_texts({out / name: text for name, text in texts.items()})
+    write_texts({out / name: text for name, text in texts.items()}, ADVICE)
     for name in earlier - texts.keys():
         with suppress(OSError):
             (out / name).unlink()

@@ -24,8 +24,8 @@ def writing(path: Path, advice: str = ADVICE) -> Iterator[None]:
         raise StoreError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
 
 
-def make_folder(path: Path) -> Path:
-    with writing(path):
+def make_folder(path: Path, advice: str = ADVICE) -> Path:
+    with writing(path, advice):
         path.mkdir(parents=True, exist_ok=True)
     return path
 
