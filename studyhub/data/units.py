@@ -19,10 +19,9 @@ from studyhub.errors import DataError
 from studyhub.study.wording import listed
 
 SECONDS = 86_400  # of a day
-FOOT = 0.3048  # m, exact
 INCH = 25.4  # mm, exact
-CUBIC_FOOT = 0.028316846592  # m3: FOOT**3, all digits
-SQUARE_MILE = 2.589988110336  # km2: (5280 FOOT)**2, all digits
+CUBIC_FOOT = 0.028316846592  # m3: (0.3048 m)**3, all digits
+SQUARE_MILE = 2.589988110336  # km2: (5280 * 0.3048 m)**2, all digits
 
 
 @dataclass(frozen=True)

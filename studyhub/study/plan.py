@@ -53,7 +53,7 @@ class DataFacts:
     quality: Mapping[str, Any] = field(default_factory=dict)
 
     def observed_days(self, basin: str, period: Period) -> int:
-        raise NotImplementedError(f"{basin}, {period}: a study that needs such facts is planned with a manifest")
+        raise AssertionError(f"{basin}, {period}: a study that needs such facts is planned with a manifest")
 
 
 @dataclass(frozen=True)
