@@ -154,7 +154,7 @@ def _opened(settings: SyntheticSettings, folder: str | Path) -> Shards | None:
 def _attributes(climate: Climate, series: Series, dates: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
     prcp, tmean, pet = (series[name].astype(np.float64) for name in ("prcp", "tmean", "pet"))
     known = climate_attributes(prcp, tmean, pet, dates)
-    return known | land(climate, known, rng)
+    return {name: float(value) for name, value in (known | land(climate, known, rng)).items()}
 
 
 def _simulate(forcing: list[Series], parameters: list[dict[str, float]]) -> list[Series]:
@@ -205,9 +205,9 @@ def _snow(swe: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _facts(climate: Climate, attributes: Mapping[str, float], series: Series, dates: np.ndarray) -> dict[str, str | float]:
     return {
         "name": f"virtual basin in {climate.continent}",
-        "gauge_lat": climate.latitude,
-        "gauge_lon": climate.longitude,
+        "gauge_lat": float(climate.latitude),
+        "gauge_lon": float(climate.longitude),
         "continent": climate.continent,
         "climate_group": climate_group(series["prcp"], series["tmean"], dates),
-        "area_km2": attributes["area_gages2"],
+        "area_km2": float(attributes["area_gages2"]),
     }

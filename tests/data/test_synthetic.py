@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conformance import ReaderCase
 
 from studyhub.catalog import ATTRIBUTE_SETS
 from studyhub.data import synthetic
@@ -150,3 +151,9 @@ def test_the_solution_is_tight(world, monkeypatch):
     monkeypatch.setattr(synthetic, "STEPS_PER_DAY", 4 * synthetic.STEPS_PER_DAY)
     finer = np.stack([basin.truth["q_true"] for basin in VirtualBasins(SETTINGS).read(SETTINGS.names)])
     assert np.abs(finer - world.truth().series["q_true"]).max() < 5e-4
+
+
+class TestVirtualBasins(ReaderCase):
+    @pytest.fixture
+    def source(self):
+        return VirtualBasins(SyntheticSettings(basins=4, years=2, seed=4))
