@@ -99,6 +99,7 @@ class Trial:
 
     ``train_basins`` and ``test_basins`` are those of one fold; how a study came to them is no part of a trial. ``data`` is the content hash
     of the basins and variables used. ``fill`` says how gaps in forcing are filled, as "interpolate:5" (up to 5 days); None: not at all.
+    ``backend`` is "cpu" or "cuda": their roundings differ. ``parent`` is the id of the trial whose chosen weights this one starts from.
     """
 
     model: Model
@@ -110,6 +111,8 @@ class Trial:
     data: str
     dtype: str = "float32"
     fill: str | None = None
+    backend: str = "cpu"
+    parent: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""What a search varies, and how it chooses: plain values, without the library that draws from them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studyhub.study.settings import Trial
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that one key of an arm may take.
+
+    Parameters
+    ----------
+    key : of an arm, such as ``learning_rate``
+    low, high : bounds of a number, both included; None for choices
+    whole : whole numbers only
+    log : drawn on a logarithmic scale
+    choices : label -> value, in the order of the file; empty for a number
+    when : key -> values under which this one is drawn at all; keys are others of the search, or of the arm
+    """
+
+    key: str
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+    log: bool = False
+    choices: tuple[tuple[str, Any], ...] = ()
+    when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How each searched arm finds its configuration in each fold.
+
+    Parameters
+    ----------
+    domains : what is varied; one that has no meaning for an arm takes no part in it
+    budget : trainings for each arm and fold, the same for all
+    batch : trainings that are drawn at once, from the results of all before them: so a search does not depend on how long they take
+    sampler : "tpe", "random" or "grid"
+    scheduler : "none"; "halving": the better part of a batch goes on at each rung; "wilcoxon": those go on that are not clearly worse,
+        basin by basin, than the best so far
+    rungs : epochs at which the scheduler looks
+    objectives : metrics, each a median over the validation's basins; of several, the configuration with the least sum of ranks is chosen
+    share : part of a fold's training basins that judge, drawn by hash; None: all of them judge, in the validation period
+    seed : of the search, and of the training of its trials
+    arms : those that are searched; the others train as they are
+    """
+
+    domains: tuple[Domain, ...]
+    budget: int
+    batch: int = 4
+    sampler: str = "tpe"
+    scheduler: str = "none"
+    rungs: tuple[int, ...] = ()
+    objectives: tuple[str, ...] = ("nse",)
+    share: float | None = None
+    seed: int = 1
+    arms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search of one arm in one fold.
+
+    Parameters
+    ----------
+    domains : those of the settings that this arm has
+    trial : parameters -> a training whose "test" is the validation: it never sees the fold's own test
+    """
+
+    arm: str
+    fold: int
+    settings: SearchSettings
+    domains: tuple[Domain, ...]
+    trial: Callable[[Params], Trial]
