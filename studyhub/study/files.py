@@ -70,7 +70,7 @@ def write_texts(texts: Mapping[Path, str], advice: str = ADVICE) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    write_texts({path: json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"})
+    write_texts({path: json.dumps(plain(content), indent=1, allow_nan=False) + "\n"})
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -105,7 +105,7 @@ def _temporary(name: str) -> str:
     return f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON's own types: a trained trial must not be lost over a NaN or a number of NumPy's."""
     match value:
         case None | bool() | str() | int():
@@ -113,8 +113,8 @@ def _plain(value: Any) -> Any:
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
     scalar = getattr(value, "item", None)
-    return _plain(scalar()) if callable(scalar) else str(value)
+    return plain(scalar()) if callable(scalar) else str(value)
