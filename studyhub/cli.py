@@ -76,7 +76,7 @@ def plan(
 ) -> None:
     """Print the trials of a study, and what differs between its arms."""
     from studyhub.launch import prepare
-    from studyhub.study.plan import describe
+    from studyhub.study.describe import describe
 
     prepared = prepare(study, home, changes or (), data or (), name)
     rows = [asdict(cell) | {"state": prepared.store.state(cell.trial)} for cell in prepared.plan.cells]

@@ -18,10 +18,11 @@ from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import StudyhubError
 from studyhub.runner.progress import Progress, Row, duration
 from studyhub.storage import absolute
+from studyhub.study.describe import describe
 from studyhub.study.external import ExternalArm
 from studyhub.study.files import write_texts
 from studyhub.study.lists import Frozen
-from studyhub.study.plan import DataFacts, Facts, Plan, describe, plan
+from studyhub.study.plan import DataFacts, Facts, Plan, plan
 from studyhub.study.settings import External, Trial
 from studyhub.study.spec import ShardFolder, StudySpec, Synthetic, read
 from studyhub.study.store import Store, claim_text

@@ -8,7 +8,7 @@ from studyhub.report.collect import Results
 from studyhub.report.tables import NOTHING, Column, Table, decimals, frame, probability, text, whole
 from studyhub.stats.compare import Comparison
 from studyhub.stats.wording import numbers
-from studyhub.study.plan import differences
+from studyhub.study.describe import differences
 
 DECLARED = {None: NOTHING, True: "after results", False: "before results"}
 

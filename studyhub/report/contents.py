@@ -10,7 +10,7 @@ from studyhub.catalog import METRICS
 from studyhub.report.collect import Results, Run
 from studyhub.report.tables import Column, Table, best, decimals, frame, significant, whole
 from studyhub.stats.summary import medians
-from studyhub.study.plan import differences
+from studyhub.study.describe import differences
 from studyhub.study.status import told
 
 ARROWS = {"larger": "↑", "smaller": "↓", "zero": "→\u00a00"}

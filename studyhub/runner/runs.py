@@ -11,9 +11,9 @@ from typing import Any
 from studyhub.catalog import METRICS
 from studyhub.runner.views import colour, views
 from studyhub.study.cells import Cell
+from studyhub.study.describe import level_texts
 from studyhub.study.files import read_json
 from studyhub.study.leases import ENDS, FAILURE, RESULT, STOPPED, attempt_name, latest
-from studyhub.study.plan import level_texts
 from studyhub.study.spec import StudySpec, read
 from studyhub.study.status import in_words
 from studyhub.study.store import Store, StoredStudy, settings_hash

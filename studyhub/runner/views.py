@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from studyhub.study.plan import differences
+from studyhub.study.describe import differences
 from studyhub.study.spec import StudySpec
 
 PREFIX = "mlflow.sharedViewState."

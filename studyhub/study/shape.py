@@ -165,10 +165,11 @@ class ArmKeys(ModelKeys, TrainingKeys):
 
 
 class Resources(Shape):
-    """What one trial takes. ``gpus`` may be a fraction; "auto" takes one where there are any."""
+    """What one trial takes. ``gpus`` may be a fraction; "auto" takes one where there are any. ``gpu_memory`` is in GiB."""
 
     cpus: Count = 1
     gpus: Gpus = "auto"
+    gpu_memory: Annotated[Positive | None, OrNone] = None
 
 
 class Claim(Shape):

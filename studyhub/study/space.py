@@ -6,6 +6,7 @@ from typing import Any
 
 from studyhub.study.settings import Trial
 
+# Key -> what was drawn for it: a number, or a choice's label. A key that was not drawn (see ``Domain.when``) is missing.
 Params = Mapping[str, Any]
 
 
@@ -20,7 +21,8 @@ class Domain:
     whole : whole numbers only
     log : drawn on a logarithmic scale
     choices : label -> value, in the order of the file; empty for a number
-    when : key -> values under which this one is drawn at all; keys are others of the search, or of the arm
+    when : key -> values (labels, where that key has choices) under which this one is drawn at all. In ``SearchSettings`` keys may be of the
+        arm too; in ``Search`` those are settled, and the keys left are of domains that stand before this one
     """
 
     key: str
@@ -30,6 +32,10 @@ class Domain:
     log: bool = False
     choices: tuple[tuple[str, Any], ...] = ()
     when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+    def is_drawn(self, params: Params) -> bool:
+        """Whether this one takes part, beside what was drawn before it."""
+        return all(key in params and params[key] in values for key, values in self.when)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class Search:
 
     Parameters
     ----------
-    domains : those of the settings that this arm has
+    domains : those of the settings that this arm has, each after those that its condition names
     trial : parameters -> a training whose "test" is the validation: it never sees the fold's own test
     """
 

@@ -195,7 +195,7 @@ def _plain(spec: StudySpec) -> dict[str, Any]:
         "split": _lists(spec.division.plain()),
         "arms": {arm.name: _arm(arm) for arm in spec.arms},
         "seeds": list(spec.seeds),
-        "resources": spec.resources.model_dump(),
+        "resources": spec.resources.model_dump(exclude_none=True),
         "compare": [claim.model_dump() for claim in spec.compare],
     }
 

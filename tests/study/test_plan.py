@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from studyhub.errors import DataError
+from studyhub.study.describe import describe, differences
 from studyhub.study.lists import Frozen
-from studyhub.study.plan import DataFacts, describe, differences, plan, trial_id
+from studyhub.study.plan import DataFacts, plan, trial_id
 from studyhub.study.settings import Columns, External, Period, Split, Trial
 from studyhub.study.spec import read
 from studyhub.study.splits import LeftOut
@@ -109,6 +110,8 @@ def test_ids_change_with_every_part_of_a_trial(trial):
         "data": "another hash",
         "dtype": "float64",
         "fill": "interpolate:5",
+        "backend": "cuda",
+        "parent": "0123456789abcdef",
     }
     assert set(others) == {field.name for field in fields(Trial)}, "a new part of a trial must be part of its id"
     found = {trial_id(trial), *(trial_id(replace(trial, **{name: value})) for name, value in others.items())}
