@@ -17,6 +17,7 @@ from studyhub.data.manifest import Manifest
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import StudyhubError
 from studyhub.runner.progress import Progress, Row, duration
+from studyhub.runner.show import Show
 from studyhub.storage import absolute
 from studyhub.study.describe import describe
 from studyhub.study.external import ExternalArm
@@ -154,7 +155,7 @@ def _run(prepared: Prepared, missing: dict[str, Trial], notes: Console) -> bool:
             check(shards, missing.values(), lambda done, of: shown.update(f"checking the data: {done} of {of} basins"))
         _write_study(prepared)
         _precompile(missing.values(), each.device, int(sum(node.get("CPU", 0) for node in nodes)), notes)
-        with Progress(_rows(prepared, missing), notes) as progress, _mirroring(prepared, notes):
+        with Progress(_rows(prepared, missing), Show(notes)) as progress, _mirroring(prepared, notes):
             return workers.run(missing, home=prepared.store.home, shards=prepared.shards, each=each, progress=progress)
 
 

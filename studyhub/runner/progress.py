@@ -1,53 +1,26 @@
-"""What a running study shows: one live table on a terminal; elsewhere a line per ended trial and, at most every 30 s, one of totals."""
+"""What becomes of the trials of a launch: a live table, lines, troubles only, or events, as its `Show` says."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from studyhub.runner.pace import AT_WORK, ENDED, Costs, Row, left
+from studyhub.runner.show import Mode, Show
+
 QUIET_SECONDS = 30.0
 COLOURS = {"running": "cyan", "finished": "green", "diverged": "yellow", "failed": "red", "stopped": "magenta"}
-ENDED = ("finished", "diverged", "failed", "stopped")
 # Where a terminal is too low for all trials, what happens now is shown first, then what ended last, then what is still to come.
-SHOWN_FIRST = ("running", "waiting", "failed", "diverged", "stopped", "finished", "pending")
-
-
-@dataclass
-class Row:
-    """One trial as its cell names it. ``begun``, ``reached`` (end of the last epoch) and ``ended`` are readings of `Progress`'s clock."""
-
-    trial: str
-    arm: str
-    fold: str
-    seed: int
-    state: str = "pending"
-    epoch: int = 0
-    of: int | None = None
-    loss: float | None = None
-    validation: float | None = None
-    begun: float | None = None
-    reached: float | None = None
-    ended: float | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.arm}, fold {self.fold}, seed {self.seed}"
-
-    @property
-    def pace(self) -> float | None:
-        """Seconds per epoch so far."""
-        return None if self.begun is None or self.reached is None else (self.reached - self.begun) / self.epoch
-
-    def left(self, now: float, pace: float, of: int) -> float:
-        """Seconds to the end of ``of`` epochs at ``pace`` seconds per epoch."""
-        return max((of - self.epoch) * pace - (0.0 if self.reached is None else now - self.reached), 0.0)
+SHOWN_FIRST = ("running", "waiting", "failed", "diverged", "stopped", "finished", "pending", "blocked")
+# Where it is too narrow for all columns and this many characters of an arm's name.
+ARM_WIDTH = 24
+DROPPED_FIRST = ("loss", "validation", "fold", "epoch")
 
 
 class Progress:
@@ -56,15 +29,20 @@ class Progress:
     Parameters
     ----------
     rows : the trials to run
-    console : where to show them; a live table only where it is a terminal
+    show : where and how they are shown
     clock : seconds that only grow
     """
 
-    def __init__(self, rows: Iterable[Row], console: Console, clock: Callable[[], float] = time.monotonic):
-        self.rows = {row.trial: row for row in rows}
-        self.console, self.clock = console, clock
-        self._said = clock()
-        self._live = Live(get_renderable=self.table, console=console, refresh_per_second=2) if console.is_terminal else None
+    def __init__(self, rows: Iterable[Row], show: Show, clock: Callable[[], float] = time.monotonic):
+        self.rows: dict[str, Row] = {}
+        self.show, self.clock = show, clock
+        self._told = clock()
+        self._live = (
+            Live(get_renderable=self.table, console=show.console, refresh_per_second=2, vertical_overflow="crop")
+            if show.mode is Mode.LIVE
+            else None
+        )
+        self.add(rows)
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -74,30 +52,53 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
+        self._totals_event()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take in trials that were not known before. One takes the place of whatever was to come under the same name."""
+        coming = {row.cell: name for name, row in self.rows.items() if row.state in ("pending", "blocked")}
+        for row in rows:
+            before = coming.get(row.cell)
+            if before is not None and before != row.trial:
+                del self.rows[before]
+            self.rows[row.trial] = row
 
     def started(self, trial: str) -> None:
-        row = self.rows[trial]
-        row.state, row.begun = "running", self.clock()
+        self.rows[trial].begin(self.clock())
+        self._event("started", trial)
 
     def waiting(self, trial: str) -> None:
         """Another launch is at this trial."""
         self.rows[trial].state = "waiting"
+        self._event("waiting", trial)
 
-    def epoch(self, trial: str, number: int, of: int, loss: float, validation: float | None) -> None:
-        """An epoch has ended; ``validation`` is None where there is no validation."""
+    def blocked(self, trial: str) -> None:
+        """The trial that this one starts from has not finished."""
+        self.rows[trial].state = "blocked"
+        self._event("blocked", trial)
+
+    def epoch(self, trial: str, number: int, of: int, loss: float, validation: float | None, seconds: float | None = None) -> None:
+        """An epoch has ended after ``seconds`` of its own; ``validation`` is None where there is no validation."""
         row = self.rows[trial]
-        row.state, row.epoch, row.of, row.loss, row.validation = "running", number, of, loss, validation
-        row.reached = self.clock()
-        if self._live is None and self.clock() - self._said >= QUIET_SECONDS:
-            self.say(self.totals())
+        row.loss, row.validation = loss, validation
+        row.advance(number, of, seconds, self.clock())
+        self._event("epoch", trial, epoch=number, of=of, loss=loss, validation=validation, seconds=seconds)
+        if self.clock() - self._told >= QUIET_SECONDS:
+            self._tell_totals()
 
     def ended(self, trial: str, state: str, cause: str | None = None) -> None:
         """A trial has ended as ``state``; ``cause`` is one line that says why, where it did not finish."""
         row = self.rows[trial]
         row.state, row.ended = state, self.clock()
-        if cause is not None or self._live is None:
-            took = "" if row.begun is None else f" after {duration(row.ended - row.begun)}"
-            self.say(f"{row.name}: {state}{took}" + (f": {cause}" if cause else ""))
+        seconds = None if row.begun is None else row.ended - row.begun
+        self._event("ended", trial, state=state, cause=cause, seconds=seconds)
+        took = "" if seconds is None else f" after {duration(seconds)}"
+        line = f"{row.name}: {state}{took}" + (f": {cause}" if cause else "")
+        trouble = state == "failed" or (state == "diverged" and not row.may_diverge)
+        if trouble or self.show.mode is Mode.LINES or (self.show.mode is Mode.LIVE and cause is not None):
+            self.show.print(line)
+            self._told = row.ended
+        self._totals_event()
 
     def correct(self, trial: str, state: str) -> None:
         """Set the state of a trial that was given up without a word."""
@@ -105,61 +106,96 @@ class Progress:
 
     def say(self, message: str) -> None:
         """One line, above the table where there is one."""
-        self._said = self.clock()
-        self.console.print(Text(message), soft_wrap=True)
+        self._told = self.clock()
+        self.show.say(message)
+
+    def warn(self, message: str) -> None:
+        """One line that is shown even where quiet is asked for."""
+        self._told = self.clock()
+        self.show.warn(message)
 
     def totals(self) -> str:
         """Counts by state, and the time left where a first epoch allows to tell."""
-        counts = Counter(row.state for row in self.rows.values())
-        done = sum(counts[state] for state in ENDED)
+        counts = self.counts()
+        done = sum(counts.get(state, 0) for state in ENDED)
         parts = [f"{done} of {len(self.rows)} trials ended"]
-        parts += [f"{counts[state]} {state}" for state in (*ENDED[1:], "running", "waiting") if counts[state]]
-        if counts["pending"] == len(self.rows):
+        parts += [f"{counts[state]} {state}" for state in (*ENDED[1:], *AT_WORK, "blocked") if state in counts]
+        if self.rows and counts.get("pending", 0) + counts.get("blocked", 0) == len(self.rows):
             parts.append("workers are starting")
         left = self.left()
         return ", ".join(parts) + ("" if not left else f", about {duration(left)} left")
 
+    def counts(self) -> dict[str, int]:
+        return dict(Counter(row.state for row in self.rows.values()))
+
     def left(self) -> float | None:
         """Seconds to the end of all trials, at the pace so far and with as many trials at once as now; None before the first epoch."""
-        paced = [(row, row.pace, row.of) for row in self.rows.values() if row.pace is not None and row.of is not None]
-        if not paced:
-            return None
-        left = 0.0
-        for row in self.rows.values():
-            if row.state not in ENDED:
-                like = [(pace, of) for other, pace, of in paced if other.arm == row.arm] or [(pace, of) for _, pace, of in paced]
-                left += row.left(self.clock(), sum(pace for pace, _ in like) / len(like), max(of for _, of in like))
-        return left / max(sum(row.state == "running" for row in self.rows.values()), 1)
+        return left(list(self.rows.values()), self.clock())
 
     def table(self) -> RenderableType:
         """The live table: as many trials as fit the terminal, and one line of totals."""
-        columns = ("arm", "fold", "seed", "epoch", "loss", "validation", "state", "time left")
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
         rows = sorted(self.rows.values(), key=lambda row: SHOWN_FIRST.index(row.state))
-        room = max(self.console.height - 5, 3)
-        shown = {row.trial for row in (rows if len(rows) <= room else rows[:room])}
-        for row in self.rows.values():
-            if row.trial in shown:
-                table.add_row(*self._cells(row))
+        room = max(self.show.console.height - 5, 3)
+        chosen = {row.trial for row in (rows if len(rows) <= room else rows[:room])}
+        shown = [row for row in self.rows.values() if row.trial in chosen]
         more = [Text(f"... and {len(rows) - len(shown)} more", style="dim")] if len(shown) < len(rows) else []
-        return Group(table, *more, Text(self.totals(), style="bold"))
+        costs, now = Costs(rows), self.clock()
+        cells = [self._cells(row, duration(costs.left(row, now)) if costs.known and row.state == "running" else "") for row in shown]
+        return Group(self._grid(cells), *more, Text(self.totals(), style="bold"))
 
-    def _cells(self, row: Row) -> list[str | Text]:
-        return [
-            row.arm,
-            row.fold,
-            str(row.seed),
-            f"{row.epoch}/{row.of}" if row.of else "",
-            "" if row.loss is None else f"{row.loss:.4g}",
-            "" if row.validation is None else f"{row.validation:.3f}",
-            Text(row.state, style=COLOURS.get(row.state, "dim")),
-            self._left(row),
-        ]
+    def _cells(self, row: Row, left: str) -> dict[str, str | Text]:
+        return {
+            "arm": row.arm,
+            "fold": row.fold,
+            "seed": str(row.seed) if row.number is None else f"search {row.number}",
+            "epoch": f"{row.epoch}/{row.of}" if row.epoch else "",
+            "loss": "" if row.loss is None else f"{row.loss:.4g}",
+            "validation": "" if row.validation is None else f"{row.validation:.3f}",
+            "state": Text(row.state, style=COLOURS.get(row.state, "dim")),
+            "time left": left,
+        }
 
-    def _left(self, row: Row) -> str:
-        if row.state != "running" or row.pace is None or row.of is None:
-            return ""
-        return duration(row.left(self.clock(), row.pace, row.of))
+    def _grid(self, rows: list[dict[str, str | Text]]) -> Table:
+        """Columns that say something, as many as fit; of long names the middle goes first, for their ends tell arms apart."""
+        told = {name: {str(row[name]) for row in rows} for name in (rows[0] if rows else ())}
+        widths = {name: max(len(name), *map(len, values)) + 2 for name, values in told.items()}
+        names = [name for name, values in told.items() if values != {""} and (name not in ("fold", "seed") or len(values) > 1)]
+        room = self.show.console.width - sum(widths[name] for name in names if name != "arm")
+        for name in DROPPED_FIRST:
+            if name in names and room < min(widths["arm"], ARM_WIDTH):
+                names.remove(name)
+                room += widths[name]
+        grid = Table(*names, box=None, header_style="bold", pad_edge=False)
+        for column in grid.columns:
+            column.no_wrap = True
+        for row in rows:
+            grid.add_row(*(shortened(str(row[name]), max(room, 3)) if name == "arm" else row[name] for name in names))
+        return grid
+
+    def _tell_totals(self) -> None:
+        self._totals_event()
+        self._told = self.clock()
+        if self.show.mode is Mode.LINES:
+            self.show.print(self.totals())
+
+    def _totals_event(self) -> None:
+        self.show.event("totals", trials=len(self.rows), counts=self.counts(), seconds_left=self.left())
+
+    def _event(self, event: str, trial: str, **facts: Any) -> None:
+        row = self.rows[trial]
+        self.show.event(event, trial=trial, arm=row.arm, fold=row.fold, seed=row.seed, number=row.number, **facts)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return at most ``width`` characters, with the ends kept.
+
+    >>> shortened("implicit+components=16", 12)
+    'implic…ts=16'
+    """
+    if len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[-end:]}"
 
 
 def duration(seconds: float) -> str:

@@ -1,9 +1,13 @@
 import io
+import json
 
 import pytest
 from rich.console import Console
 
-from studyhub.runner.progress import Progress, Row, duration
+from studyhub.runner.events import Events
+from studyhub.runner.pace import Row
+from studyhub.runner.progress import Progress, duration, shortened
+from studyhub.runner.show import Mode, Show
 
 
 class Clock:
@@ -20,97 +24,122 @@ def clock() -> Clock:
 
 
 def rows(n: int = 3) -> list[Row]:
-    return [Row(f"id{i}", ("implicit", "sequential")[i % 2], "all", i) for i in range(n)]
+    return [Row(f"id{i}", ("implicit", "sequential")[i % 2], "1", i) for i in range(n)]
 
 
-def console(terminal: bool, height: int = 40) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=120, height=height, color_system=None)
+def show(terminal: bool = False, height: int = 40, width: int = 120, mode: Mode | None = None) -> Show:
+    return Show(Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height, color_system=None), mode)
+
+
+def said(progress: Progress) -> list[str]:
+    return progress.show.console.file.getvalue().splitlines()
 
 
 def shown(progress: Progress) -> str:
-    text = console(terminal=False)
+    console = progress.show.console
+    text = Console(file=io.StringIO(), width=console.width, color_system=None)
     text.print(progress.table())
     return text.file.getvalue()
 
 
-def test_without_a_terminal_one_line_per_ended_trial(clock):
-    out = console(terminal=False)
-    with Progress(rows(), out, clock) as progress:
-        progress.started("id0")
-        clock.now = 10
-        progress.epoch("id0", 1, 2, 0.5, None)
-        progress.ended("id0", "finished")
-        progress.started("id1")
-        progress.ended("id1", "failed", "ValueError: no")
-    assert out.file.getvalue().splitlines() == [
-        "implicit, fold all, seed 0: finished after 10 s",
-        "sequential, fold all, seed 1: failed after 0 s: ValueError: no",
+def play(progress: Progress, clock: Clock) -> None:
+    """One trial finishes, one diverges as it may, one fails."""
+    with progress:
+        for name, state, cause in (
+            ("id0", "finished", None),
+            ("id1", "diverged", "basin 01, store SM"),
+            ("id2", "failed", "ValueError: no"),
+        ):
+            progress.started(name)
+            clock.now += 10
+            progress.epoch(name, 1, 1, 0.5, None, 8)
+            progress.ended(name, state, cause)
+
+
+# Ways to be shown
+
+
+def test_lines_tell_of_every_trial(clock):
+    progress = Progress(rows(), show(), clock)
+    play(progress, clock)
+    assert said(progress) == [
+        "implicit, fold 1, seed 0: finished after 10 s",
+        "sequential, fold 1, seed 1: diverged after 10 s: basin 01, store SM",
+        "implicit, fold 1, seed 2: failed after 10 s: ValueError: no",
     ]
 
 
-def test_without_a_terminal_totals_at_most_every_30_seconds(clock):
-    out = console(terminal=False)
-    with Progress(rows(1), out, clock) as progress:
+@pytest.mark.parametrize("mode", [Mode.QUIET, Mode.JSON])
+@pytest.mark.parametrize("may_diverge", [True, False])
+def test_quiet_tells_of_what_goes_wrong_only(mode, may_diverge, clock):
+    some = rows()
+    some[1].may_diverge = may_diverge
+    progress = Progress(some, show(terminal=True, mode=mode), clock)
+    play(progress, clock)
+    if mode is Mode.QUIET:
+        progress.say("compiling")
+    progress.warn("MLflow is away")
+    assert [line.partition(":")[0] for line in said(progress)] == [
+        *([] if may_diverge else ["sequential, fold 1, seed 1"]),
+        "implicit, fold 1, seed 2",
+        "MLflow is away",
+    ]
+
+
+def test_lines_tell_totals_at_most_every_30_seconds(clock):
+    progress = Progress(rows(1), show(), clock)
+    with progress:
         progress.started("id0")
         for epoch in range(1, 101):
             clock.now = float(epoch)
-            progress.epoch("id0", epoch, 100, 0.5, None)
-    lines = out.file.getvalue().splitlines()
-    assert lines == [f"0 of 1 trials ended, 1 running, about {left} left" for left in ("1 min 10 s", "40 s", "10 s")]
+            progress.epoch("id0", epoch, 100, 0.5, None, 1.0)
+    assert said(progress) == [f"0 of 1 trials ended, 1 running, about {left} left" for left in ("1 min 10 s", "40 s", "10 s")]
 
 
 def test_a_terminal_shows_the_table_and_causes_only(clock):
-    out = console(terminal=True)
-    with Progress(rows(), out, clock) as progress:
+    progress = Progress(rows(), show(terminal=True), clock)
+    with progress:
         progress.started("id0")
         progress.ended("id0", "finished")
         progress.ended("id1", "failed", "ValueError: no")
-    text = out.file.getvalue()
-    assert "fold all, seed 0: finished" not in text
-    assert "sequential, fold all, seed 1: failed: ValueError: no" in text
+    text = progress.show.console.file.getvalue()
+    assert "seed 0: finished" not in text
+    assert "sequential, fold 1, seed 1: failed: ValueError: no" in text
     assert "2 of 3 trials ended" in text
 
 
+# The table
+
+
 def test_table_names_what_a_row_is_at(clock):
-    progress = Progress(rows(), console(terminal=False), clock)
+    progress = Progress([*rows(), Row("id9", "implicit", "2", 0)], show(), clock)
     progress.started("id0")
     clock.now = 60
-    progress.epoch("id0", 2, 10, 0.123456, 0.7512)
+    progress.epoch("id0", 2, 10, 0.123456, 0.7512, 30)
     row = next(line for line in shown(progress).splitlines() if line.startswith("implicit"))
-    assert row.split() == ["implicit", "all", "0", "2/10", "0.1235", "0.751", "running", "4", "min", "0", "s"]
+    assert row.split() == ["implicit", "1", "0", "2/10", "0.1235", "0.751", "running", "4", "min", "0", "s"]
 
 
-def test_time_left_counts_pending_trials_at_the_pace_of_their_arm(clock):
-    progress = Progress(rows(4), console(terminal=False), clock)
+def test_columns_that_say_nothing_are_left_out(clock):
+    progress = Progress(rows(), show(), clock)
+    assert shown(progress).split("\n")[0].split() == ["arm", "seed", "state"]
     progress.started("id0")
-    progress.started("id1")
-    clock.now = 10
-    progress.epoch("id0", 1, 5, 1.0, None)  # implicit: 10 s an epoch
-    clock.now = 20
-    progress.epoch("id1", 5, 5, 1.0, None)
-    progress.ended("id1", "finished")  # sequential: 4 s an epoch
-    # 4 epochs of 10 s less the 10 s since the first; then 5 of 10 s for the pending implicit trial and 5 of 4 s for the sequential one.
-    assert progress.left() == pytest.approx(30 + 50 + 20)
+    progress.epoch("id0", 1, 2, 0.5, None, 1)
+    assert shown(progress).split("\n")[0].split() == ["arm", "seed", "epoch", "loss", "state", "time", "left"]
 
 
-def test_no_time_left_before_the_first_epoch(clock):
-    progress = Progress(rows(), console(terminal=False), clock)
-    progress.started("id0")
-    assert progress.left() is None
-    assert progress.totals() == "0 of 3 trials ended, 1 running"
-
-
-def test_says_that_workers_start_until_one_does(clock):
-    progress = Progress(rows(), console(terminal=False), clock)
-    assert progress.totals() == "0 of 3 trials ended, workers are starting"
-    progress.started("id0")
-    assert progress.totals() == "0 of 3 trials ended, 1 running"
-    progress.correct("id0", "pending")
-    assert progress.rows["id0"].state == "pending"
+def test_long_arms_keep_their_ends_and_every_trial_its_line(clock):
+    names = [f"implicit+components={n}+steps_per_day=6+dynamic=BETA+forcing=daymet" for n in (1, 4)]
+    progress = Progress([Row(name, name, "1", seed, of=50) for seed, name in enumerate(names)], show(width=60), clock)
+    progress.started(names[0])
+    progress.epoch(names[0], 10, 50, 0.5, 0.7, 1.0)
+    lines = shown(progress).splitlines()
+    assert len(lines) == 4 and max(map(len, lines)) <= 60
+    assert lines[1].startswith("implici") and "…" in lines[1] and "daymet" in lines[1]
 
 
 def test_a_low_terminal_shows_running_trials_first(clock):
-    progress = Progress(rows(100), console(terminal=False, height=8), clock)
+    progress = Progress(rows(100), show(height=8), clock)
     progress.started("id90")
     text = shown(progress)
     assert "running" in text
@@ -118,6 +147,56 @@ def test_a_low_terminal_shows_running_trials_first(clock):
     assert len(text.splitlines()) <= 8
 
 
+# Trials that come later, and what is counted
+
+
+def test_a_trial_that_is_chosen_later_takes_its_placeholder_s_place(clock):
+    progress = Progress([Row("open", "lstm", "1", 1), Row("other", "lstm", "1", 2)], show(), clock)
+    progress.add([Row("chosen", "lstm", "1", 1), Row("search0", "lstm", "1", 1, number=0)])
+    assert set(progress.rows) == {"chosen", "other", "search0"}
+    assert progress.rows["search0"].name == "lstm, fold 1, search 0"
+    progress.started("other")
+    progress.add([Row("another", "lstm", "1", 2)])
+    assert {"other", "another"} <= set(progress.rows), "what has begun stays"
+
+
+def test_says_that_workers_start_until_one_does(clock):
+    progress = Progress(rows(), show(), clock)
+    progress.blocked("id2")
+    assert progress.totals() == "0 of 3 trials ended, 1 blocked, workers are starting"
+    progress.started("id0")
+    assert progress.totals() == "0 of 3 trials ended, 1 running, 1 blocked"
+    progress.correct("id0", "pending")
+    assert progress.rows["id0"].state == "pending"
+
+
+# Events
+
+
+def test_events_tell_all_of_it_to_a_program(clock):
+    stream = io.StringIO()
+    told = Show(Console(file=io.StringIO()), Mode.JSON, events=Events(stream))
+    progress = Progress(rows(), told, clock)
+    play(progress, clock)
+    progress.say("compiling")
+    events = [json.loads(line, parse_constant=pytest.fail) for line in stream.getvalue().splitlines()]
+    trial = {"trial": "id0", "arm": "implicit", "fold": "1", "seed": 0, "number": None}
+    kept = [{key: value for key, value in event.items() if key != "time"} for event in events]
+    assert kept[:4] == [
+        {"event": "started", **trial},
+        {"event": "epoch", **trial, "epoch": 1, "of": 1, "loss": 0.5, "validation": None, "seconds": 8},
+        {"event": "ended", **trial, "state": "finished", "cause": None, "seconds": 10},
+        {"event": "totals", "trials": 3, "counts": {"finished": 1, "pending": 2}, "seconds_left": 16},
+    ]
+    assert [event["state"] for event in events if event["event"] == "ended"] == ["finished", "diverged", "failed"]
+    assert kept[-1] == {"event": "message", "level": "note", "text": "compiling"}
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (130, "2 min 10 s"), (3900, "1 h 5 min")])
 def test_duration(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("width", range(3, 12))
+def test_a_name_is_shortened_to_any_width(width):
+    assert shortened("sequential", width) == "sequential" if width >= 10 else len(shortened("sequential", width)) == width

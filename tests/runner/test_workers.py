@@ -17,6 +17,7 @@ from rich.console import Console
 from studyhub.errors import ResourceError
 from studyhub.runner import workers
 from studyhub.runner.progress import Progress, Row
+from studyhub.runner.show import Show
 from studyhub.runner.workers import Share, machine_cpus, share
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.study.store import Store
@@ -30,6 +31,7 @@ DRIVER = """
     from rich.console import Console
     from studyhub.runner import workers
     from studyhub.runner.progress import Progress, Row
+    from studyhub.runner.show import Show
     sys.path.insert(0, {tests!r})
     import test_workers as t
 
@@ -43,7 +45,7 @@ DRIVER = """
 
     home = Path({home!r})
     trials = t.trials(4)
-    with workers.cluster(), Progress(t.rows(trials), Console(width=200)) as progress:
+    with workers.cluster(), Progress(t.rows(trials), Show(Console(width=200))) as progress:
         stopped = workers.run(trials, home=home, shards=home, each=workers.Share(1, 0.0), progress=progress, runner=toy)
     sys.exit(130 if stopped else 0)
 """
@@ -66,7 +68,7 @@ def nodes():
 
 def run(home: Path, some: dict[str, Trial], runner) -> tuple[bool, str]:
     out = Console(file=io.StringIO(), width=200)
-    with Progress(rows(some), out) as progress:
+    with Progress(rows(some), Show(out)) as progress:
         stopped = workers.run(some, home=home, shards=home, each=Share(1, 0.0), progress=progress, runner=runner)
     return stopped, out.file.getvalue()
 
