@@ -1,5 +1,6 @@
 """Small files that are there in full or not at all, and errors that say what to do about a folder."""
 
+import errno
 import json
 import math
 import os
@@ -12,6 +13,8 @@ from typing import Any
 
 from studyhub.errors import StoreError
 
+# What filesystems without hard links answer.
+NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
 ADVICE = "make the folder writable, or choose another with --home DIR or STUDYHUB_HOME"
 
 
@@ -70,7 +73,43 @@ def write_texts(texts: Mapping[Path, str], advice: str = ADVICE) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    write_texts({path: json.dumps(plain(content), indent=1, allow_nan=False) + "\n"})
+    write_texts({path: _json(content)})
+
+
+def write_json_once(path: Path, content: Any) -> bool:
+    """Write a file that is not there yet, in full or not at all; False where it is there. Of processes that do so at once, one succeeds."""
+    if path.exists():
+        return False
+    temporary = path.with_name(_temporary(path.name))
+    try:
+        with writing(path):
+            _write_through(temporary, _json(content))
+            return name_once(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def name_once(temporary: Path, path: Path) -> bool:
+    """Give a file its name, unless another has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        # A network filesystem may do it, lose its answer, do it again and find it done.
+        return os.path.samefile(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        os.replace(temporary, path)
+    return True
+
+
+def _json(content: Any) -> str:
+    return json.dumps(plain(content), indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -45,6 +45,17 @@ class Process:
         return started is not None and started != self.started
 
 
+def host(machine: str) -> str:
+    """Name of a machine as its users know it."""
+    return machine.partition(":")[0]
+
+
+def machine_cpus() -> int:
+    """Count the processors that this process may use (a batch system may allow fewer than there are)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @lru_cache(maxsize=1)
 def machine() -> str:
     """Host name, boot and process namespace: within these three, process numbers mean the same."""

@@ -4,28 +4,35 @@
 
     studies/<name>/spec.yaml, cells.json
     studies/<name>/data.json            what is known of the data: source, content hash, facts of each basin
+    studies/<name>/searches.json        what each search has tried and chosen
     studies/<name>/claims.json          each claim as it was first declared: when, and whether its arms had results by then
     store/trials/<id>/lease-001.json    who runs attempt 1; its modification time is the heartbeat
     store/trials/<id>/attempt-001/      the attempt's files; failure.json or stopped.json where it ended without a result
     store/trials/<id>/result.json       written last: that it exists is being finished
+    store/format.json                   by which rules all of this is written
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from studyhub.errors import StoreError
 from studyhub.study.cells import Cell
-from studyhub.study.files import check_writable, make_folder, read_json, write_json, write_texts
-from studyhub.study.leases import ENDS, FAILURE, RESULT, STOPPED, Lease, attempt_name, is_live, latest, take
+from studyhub.study.files import check_writable, make_folder, now_on, read_json, write_json, write_json_once, write_texts
+from studyhub.study.leases import Lease, attempt_name, take, usable_result
 from studyhub.study.names import TRIAL, check_study
+from studyhub.study.standing import STATES, Standing, look
 from studyhub.study.wording import listed
 
-STATES = ("pending", "running", "finished", "diverged", "failed", "stopped")
+__all__ = ["STATES", "Lease", "Standing", "Store", "StoredStudy", "claim_text", "settings_hash"]
+
+FORMAT, FORMAT_FILE, SEARCHES = 1, "format.json", "searches.json"
 
 
 @dataclass(frozen=True)
@@ -39,15 +46,23 @@ class StoredStudy:
 
 
 class Store:
-    """The folder ``home``, with studies and trials in it. Any number of processes may use it at once."""
+    """The folder ``home``, with studies and trials in it. Any number of processes may use it at once.
+
+    Raises
+    ------
+    StoreError
+        A newer version of studyhub has written it.
+    """
 
     def __init__(self, home: str | Path):
         self.home = Path(home)
+        require_known(self.home / "store" / FORMAT_FILE)
 
     def check_writable(self) -> None:
         """Raise a StoreError before any work is done, if results could not be kept."""
         for folder in (self.home / "studies", self.home / "store" / "trials"):
             check_writable(folder)
+        write_json_once(self.home / "store" / FORMAT_FILE, {"format": FORMAT})
 
     # Trials
 
@@ -56,71 +71,44 @@ class Store:
             raise StoreError(f"a trial's id is 16 hexadecimal digits, got {trial!r}")
         return self.home / "store" / "trials" / trial
 
+    def look(self, trial: str) -> Standing:
+        """How a trial stands. A damaged result counts as none."""
+        return look(self.trial_folder(trial))
+
+    def look_at(self, trials: Iterable[str]) -> dict[str, Standing]:
+        """How each of many trials stands: ten thousand take a second or two."""
+        folder = self.home / "store" / "trials"
+        there, now = _names(folder), cache(partial(now_on, folder))
+        return {trial: look(self.trial_folder(trial), now) if trial in there else Standing("pending") for trial in dict.fromkeys(trials)}
+
     def result(self, trial: str) -> dict[str, Any] | None:
         """What result.json says; None unless the trial has finished or diverged. A damaged result counts as none: see ``damage``."""
-        try:
-            return self._result(trial)
-        except ValueError:
-            return None
+        return usable_result(self.trial_folder(trial))
 
     def damage(self, trial: str) -> str | None:
         """What is wrong with a result that cannot be used, and so will be made again; None where nothing is."""
-        try:
-            self._result(trial)
-        except ValueError as error:
-            return f"{error}; the trial counts as not finished and will run again"
-        return None
-
-    def _result(self, trial: str) -> dict[str, Any] | None:
-        folder = self.trial_folder(trial)
-        result = read_json(folder / RESULT)
-        if result is None:
-            return None
-        attempt = result.get("attempt")
-        if result.get("state") not in ENDS or not isinstance(attempt, str) or attempt != Path(attempt).name:
-            raise ValueError(f"{folder / RESULT}: incomplete or damaged")
-        if not (folder / attempt).is_dir():
-            raise ValueError(f"{folder / attempt}: missing, though {RESULT} names it")
-        return result
+        return self.look(trial).damage
 
     def state(self, trial: str) -> str:
-        """One of ``STATES``."""
-        result = self.result(trial)
-        if result is not None:
-            return result["state"]
-        folder = self.trial_folder(trial)
-        number = latest(folder)
-        if number == 0:
-            return "pending"
-        attempt = folder / attempt_name(number)
-        if (attempt / FAILURE).exists():
-            return "failed"
-        return "running" if not (attempt / STOPPED).exists() and is_live(folder, number) else "stopped"
+        """One of ``STATES``, though never "blocked": see `studyhub.study.status`."""
+        return self.look(trial).state
 
     def latest_attempt(self, trial: str) -> Path | None:
         """Folder of the attempt that gave the result; without a result, of the latest one; None where there was none."""
-        result, folder = self.result(trial), self.trial_folder(trial)
-        if result is not None:
-            return folder / result["attempt"]
-        number = latest(folder)
-        return folder / attempt_name(number) if number else None
+        number = self.look(trial).attempt
+        return self.trial_folder(trial) / attempt_name(number) if number else None
 
     def failure(self, trial: str) -> dict[str, Any] | None:
         """What the latest attempt failed of; None unless the trial's state is "failed"."""
-        if self.state(trial) != "failed":
-            return None
-        folder = self.trial_folder(trial)
-        try:
-            return read_json(folder / attempt_name(latest(folder)) / FAILURE)
-        except ValueError as error:
-            return {"cause": str(error)}
+        standing = self.look(trial)
+        return dict(standing.failure) if standing.state == "failed" else None
 
-    def claim(self, trial: str) -> Lease | None:
-        """Take a trial to run it. None where a live process holds it, or where it has finished already."""
+    def claim(self, trial: str, device: str | None = None) -> Lease | None:
+        """Take a trial to run it on a device. None where a live process holds it, or where it has finished already."""
         folder = make_folder(self.trial_folder(trial))
         if self.result(trial) is not None:
             return None
-        lease = take(folder)
+        lease = take(folder, device)
         # Whoever held it may have finished between the look at the result and the claim.
         if lease is not None and self.result(trial) is not None:
             lease.release()
@@ -153,6 +141,14 @@ class Store:
         except (OSError, ValueError, TypeError) as error:
             raise StoreError(f"{folder}: cannot be read ({error}); launch the study again to write it anew") from None
 
+    def searches(self, name: str) -> list[dict[str, Any]]:
+        """What each search of a study has tried and chosen so far, as `studyhub.runner.search` writes it; none where there is none."""
+        try:
+            found = json.loads((self.study_folder(name) / SEARCHES).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
     def studies(self) -> tuple[str, ...]:
         """Names of all studies, sorted."""
         return tuple(sorted(path.parent.name for path in (self.home / "studies").glob("*/cells.json")))
@@ -174,6 +170,34 @@ class Store:
             return read_json(self.study_folder(name) / "claims.json") or {}
         except ValueError:
             return {}
+
+
+def require_known(path: Path) -> None:
+    """Refuse what a newer version of studyhub has written, by the file that says so. No file: written before there was one.
+
+    Raises
+    ------
+    StoreError
+        both formats, and what to do
+    """
+    try:
+        given = (read_json(path) or {"format": FORMAT}).get("format")
+    except ValueError as error:
+        given, why = None, f"{error}; "
+    else:
+        why = f"{path}: "
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise StoreError(f'{why}{{"format": {FORMAT}}} is required; write that into it, if this version of studyhub made the store')
+    if given > FORMAT:
+        message = f"{path}: written by a newer studyhub in format {given}, this one knows formats up to {FORMAT}"
+        raise StoreError(f"{message}; update studyhub, or choose another folder with --home DIR or STUDYHUB_HOME")
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
 
 
 def settings_hash(spec_text: str) -> str:

@@ -63,7 +63,7 @@ def test_states_of_a_trial(store):
     assert lease.finish({"state": "finished", "epochs": 3})
     seen.append(store.state(TRIAL))
     assert seen == ["pending", "running", "stopped", "failed", "finished"]
-    assert set(seen) | {"diverged"} == set(STATES)
+    assert set(seen) | {"diverged", "blocked"} == set(STATES)
     assert lease.attempt == "attempt-003"
 
 
@@ -77,18 +77,17 @@ def test_a_finished_trial_is_never_claimed_again(store):
 
 def test_a_trial_that_finishes_while_it_is_claimed_is_left_alone(store, monkeypatch):
     looked = []
-    look = Store._result
+    look = Store.result
 
     def late(self: Store, trial: str):
         if not looked:
             looked.append(trial)
             store.claim(trial).finish({"state": "finished"})
-            shutil.copy(store.trial_folder(trial) / "result.json", store.home / "kept.json")
             (store.trial_folder(trial) / "attempt-001" / "stopped.json").write_text("{}")
             return None
         return look(self, trial)
 
-    monkeypatch.setattr(Store, "_result", late)
+    monkeypatch.setattr(Store, "result", late)
     assert Store(store.home).claim(TRIAL) is None
     assert store.state(TRIAL) == "finished"
 
