@@ -9,6 +9,7 @@ may be read as one.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,9 @@ from studyhub.data.writer import write as write
 from studyhub.errors import DataError
 from studyhub.storage import folder, is_remote
 from studyhub.study.settings import Period
+
+if TYPE_CHECKING:
+    from studyhub.data.decoded import Decoded
 
 # What pyarrow raises at damaged files, from footers with nonsense in them to pages that do not unpack.
 BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, pa.ArrowException)
@@ -43,11 +47,13 @@ class Shards:
     fill : how gaps in forcing are filled on reading, as `Fill.parse` takes it; None: not at all
     verify : compare the hash of all that is read with the manifest's. Else a file is known as damaged by its size, or where it cannot be
         unpacked
+    decoded : some of the numbers, where they are in memory already; see `studyhub.data.decoded.share`
     """
 
     manifest: Manifest
     fill: str | None = None
     verify: bool = False
+    decoded: "Decoded | None" = None
 
     @classmethod
     def open(cls, where: Where, fill: str | None = None, *, verify: bool = False) -> "Shards":
@@ -94,7 +100,9 @@ class Shards:
         self.manifest.require("variables", variables, self.variables)
         self.manifest.require("attributes", names, self.attribute_names)
         period = self._within(period)
-        series = self._series(basins, variables, period, lambda entry: entry.file)
+        series = self.decoded.series(basins, variables, period) if self.decoded else None
+        if series is None:
+            series = self._series(basins, variables, period, lambda entry: entry.file)
         return Record(basins, days(period), series, self._attributes(basins, names), names)
 
     def truth(self, basins: Sequence[str] | None = None, variables: Sequence[str] | None = None, period: Period | None = None) -> Record:
@@ -117,7 +125,7 @@ class Shards:
 
     def require_unaltered(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Read everything once, and raise a DataError that names what is not as it was written."""
-        strict = replace(self, fill=None, verify=True)
+        strict = replace(self, fill=None, verify=True, decoded=None)
         for first in range(0, len(self.basins), BASINS_AT_ONCE):
             some = self.basins[first : first + BASINS_AT_ONCE]
             strict.read(some)
