@@ -30,6 +30,10 @@ class DataError(StudyhubError):
     """Basins, forcing, attributes or shards are missing, damaged or unfit for the study."""
 
 
+class LossError(DataError):
+    """A training has come to a loss that is not a finite number."""
+
+
 class StoreError(StudyhubError):
     """The folder of studies or trials cannot be read or written."""
 

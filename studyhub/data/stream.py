@@ -1,6 +1,6 @@
 """Training on more basins than fit into memory: groups of them in turn, the next one read while the present one trains."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -55,9 +55,19 @@ class StreamingSampler:
         self._members = torch.empty(0)
         self._sampler: Sampler | None = None
 
+    @property
+    def position(self) -> dict[str, int]:
+        """What decides the groups and batches to come, beside the generator."""
+        return {"order_seed": self._order_seed, "drawn": self._drawn}
+
+    def go_to(self, position: Mapping[str, int]) -> None:
+        """Go on from where a sampler of the same basins was. Nothing has been drawn yet."""
+        assert not self._drawn, "it has drawn already"
+        self._order_seed, self._drawn = position["order_seed"], position["drawn"]
+
     def draw(self) -> Batch:
         turn, before = ((self._drawn - back) * self._groups // self._round for back in (0, 1))
-        if turn != before:
+        if turn != before or self._sampler is None:  # none yet amid a group that another sampler began
             self._turn_to(turn)
         assert self._sampler is not None
         self._drawn += 1

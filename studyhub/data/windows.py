@@ -1,7 +1,7 @@
 """From records to tensors, and drawing batches of windows by indexing alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +119,14 @@ class Sampler:
     def q(self) -> Tensor:
         """Discharge of all basins and days, mm/d [time, basin]."""
         return self.inputs.q
+
+    @property
+    def position(self) -> dict[str, int]:
+        """What decides the batches to come, beside the generator: nothing."""
+        return {}
+
+    def go_to(self, position: Mapping[str, int]) -> None:
+        assert not position, f"a sampler of one group has no position, got {position}"
 
     def draw(self) -> Batch:
         days, basins, _ = self.inputs.x.shape

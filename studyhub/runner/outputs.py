@@ -1,6 +1,7 @@
 """What a finished trial leaves: scores, simulated fluxes and parameters per basin, as Parquet files. Written some basins at a time."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,7 +24,7 @@ SCORES, SIMULATION, PARAMETERS = "scores.parquet", "simulation.parquet", "parame
 
 
 class Outputs:
-    """Files of the test period in a folder, complete once it is closed.
+    """Files of the test period in a folder: complete once it is closed, none where anything has failed until then.
 
     ``scores.parquet``: basin, period, metrics. ``simulation.parquet``: basin, date, qobs, qsim and other fluxes in mm/d. For a model with a
     water balance also ``parameters.parquet``: basin, parameter, mean and range over components and days in its unit, whether it is daily.
@@ -43,12 +44,19 @@ class Outputs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._days is not None:
-            self._days.close()
-        if kind is None:
-            pd.concat(self._scores, ignore_index=True).to_parquet(self.folder / SCORES, index=False)
-            if self._parameters:
-                pd.concat(self._parameters, ignore_index=True).to_parquet(self.folder / PARAMETERS, index=False)
+        whole = False
+        try:
+            if self._days is not None:
+                self._days.close()
+            if kind is None:
+                write_table(self.folder / SCORES, self._scores)
+                if self._parameters:
+                    write_table(self.folder / PARAMETERS, self._parameters)
+                whole = True
+        finally:
+            if not whole:  # on a full disk, that makes room to say so
+                for name in (SCORES, SIMULATION, PARAMETERS):
+                    (self.folder / name).unlink(missing_ok=True)
 
     def add(self, record: Record, simulation: "Simulation") -> None:
         """Score what a model did, and write it with all fluxes and parameters that it gives.
@@ -70,7 +78,7 @@ class Outputs:
         fluxes : "qsim" and perhaps others -> [basin, time], mm/d, NaN where missing
         """
         scored = metrics.score(fluxes["qsim"], record.variable("qobs"))
-        self._scores.append(pd.DataFrame({"basin": record.basins, "period": TEST} | scored))
+        self._scores.append(table_of(record.basins, scored))
         table = pa.Table.from_pandas(long(record, {"qobs": record.variable("qobs"), **fluxes}, self.basins), preserve_index=False)
         if self._days is None:
             self._days = pq.ParquetWriter(self.folder / SIMULATION, table.schema, compression="zstd")
@@ -80,6 +88,21 @@ class Outputs:
 def scores(record: Record, simulation: "Simulation") -> dict[str, np.ndarray]:
     """Metric -> value per basin, and the days they are from."""
     return metrics.score(rows(simulation.discharge), record.variable("qobs"))
+
+
+def table_of(basins: tuple[str, ...], scored: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Scores as ``scores.parquet`` has them: basin, period, metrics."""
+    return pd.DataFrame({"basin": basins, "period": TEST} | dict(scored))
+
+
+def write_table(path: Path, parts: Sequence[pd.DataFrame]) -> None:
+    """Write tables of one kind as one, which appears whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        pd.concat(parts, ignore_index=True).to_parquet(beside, index=False)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def long(record: Record, series: Mapping[str, np.ndarray], names: tuple[str, ...]) -> pd.DataFrame:

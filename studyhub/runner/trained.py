@@ -1,12 +1,16 @@
 """A trained model in its attempt's folder: what it is, its weights and its scales. No pickle."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from studyhub.catalog import forcing_of
 from studyhub.data.manifest import Manifest
@@ -14,11 +18,13 @@ from studyhub.data.scaling import Scaler
 from studyhub.errors import DataError, StoreError
 from studyhub.models.build import build
 from studyhub.models.target import TargetScaler
-from studyhub.runner.simulate import Simulator
+from studyhub.models.transfer import transfer
+from studyhub.runner.simulate import Network, Simulator
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.training import checkpoint
 
 WEIGHTS, SCALES, TRIAL = "weights.npz", "scales.json", "trial.json"
+SAME = 1e-6  # the same data have the same scales, but for rounding on another machine
 
 
 def save(folder: Path, trial: Trial, simulator: Simulator, target: TargetScaler | None, data: Manifest) -> None:
@@ -37,20 +43,61 @@ def load(folder: Path, device: str) -> tuple[Trial, Simulator]:
     StoreError
         a file is missing or damaged
     """
-    try:
-        trial = _trial(json.loads((folder / TRIAL).read_text(encoding="utf-8")))
-        scales = json.loads((folder / SCALES).read_text(encoding="utf-8"))
+    trial, scales, weights = parts(folder)
+    with _readable(folder):
         scaler = Scaler.from_state(scales["inputs"])
         target = None if scales["target"] is None else TargetScaler.from_state(scales["target"])
         context = trial.split.warmup + 1 if trial.training.window == 1 else None
         network = build(trial.model, target, torch.Generator(), context=context)
-        network.load_state_dict(checkpoint.load(folder / WEIGHTS))
+        network.load_state_dict(weights)
+    dtype = getattr(torch, trial.dtype)
+    return trial, Simulator(trial.model, network.to(device, dtype).eval(), scaler, device, dtype)
+
+
+def parts(folder: Path) -> tuple[Trial, dict[str, Any], dict[str, Tensor]]:
+    """Trial, scales and weights of a trained model.
+
+    Raises
+    ------
+    StoreError
+        a file is missing or damaged
+    """
+    with _readable(folder):
+        trial = _trial(json.loads((folder / TRIAL).read_text(encoding="utf-8")))
+        scales = json.loads((folder / SCALES).read_text(encoding="utf-8"))
+        return trial, scales, checkpoint.load(folder / WEIGHTS)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise StoreError(f"{error.filename}: the trained model's file is required, there is none; train the trial again") from None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise StoreError(f"{folder}: the trained model cannot be read ({error}); train the trial again") from None
-    dtype = getattr(torch, trial.dtype)
-    return trial, Simulator(trial.model, network.to(device, dtype).eval(), scaler, device, dtype)
+
+
+def start_from(parent: Path, trial: Trial, network: Network, scaler: Scaler) -> None:
+    """Copy the weights of a trained model into a child's network that has been drawn afresh.
+
+    Raises
+    ------
+    DataError
+        the two are different models, or the same numbers would mean different things to them
+    StoreError
+        a file of the parent is missing or damaged
+    """
+    of, scales, weights = parts(parent)
+    with _readable(parent):
+        learnt = Scaler.from_state(scales["inputs"])
+    for theirs, ours in ((learnt.forcing, scaler.forcing), (learnt.attributes, scaler.attributes)):
+        for name, scale in ours.items():
+            if name in theirs and not np.allclose(theirs[name], scale, rtol=SAME, atol=SAME):
+                said = [f"mean {mean:.6g} and standard deviation {std:.6g}" for mean, std in (theirs[name], scale)]
+                why = f"`init_from`: the parent was shown {name} with {said[0]} in training, this trial has {said[1]}"
+                raise DataError(f"{why}; parent and child must train on the same data: launch the study again")
+    transfer(network, trial.model, weights, of.model)
 
 
 def require_alike(folder: Path, trial: Trial, data: Manifest) -> None:

@@ -1,9 +1,7 @@
 """One trial: where data, model, training and evaluation meet. Knows nothing of schedulers, stores or trackers."""
 
-import json
 import resource
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
@@ -20,18 +18,21 @@ from studyhub.data.scaling import Scaler
 from studyhub.data.shards import Shards
 from studyhub.data.stream import StreamingSampler
 from studyhub.data.windows import Inputs, Sampler
-from studyhub.errors import DataError
+from studyhub.errors import DataError, LossError
+from studyhub.evaluation.metrics import score
 from studyhub.models.build import build
 from studyhub.models.target import TargetScaler
-from studyhub.runner import outputs, trained
+from studyhub.runner import outputs, resume, trained
 from studyhub.runner.simulate import BASINS_AT_ONCE, Simulator, physics_forcing
 from studyhub.solvers.march import Diverged, SolveReport
 from studyhub.study.provenance import provenance
 from studyhub.study.settings import Period, Trial
 from studyhub.training.loop import Epoch, TrainResult, train
 from studyhub.training.losses import NonFiniteLoss
+from studyhub.training.state import State
 
 OnEpoch = Callable[[Epoch], bool | None]
+Keep = Callable[[State, bool], None]
 
 
 @dataclass(frozen=True)
@@ -42,36 +43,67 @@ class Outcome:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def run(trial: Trial, shards: Where, folder: Path, *, cpus: int, device: str, on_epoch: OnEpoch) -> Outcome:
+def run(
+    trial: Trial,
+    shards: Where,
+    folder: Path,
+    *,
+    cpus: int,
+    device: str,
+    on_epoch: OnEpoch,
+    before: Path | None = None,
+    parent: Path | None = None,
+    until: int | None = None,
+) -> Outcome:
     """Train and judge one model.
 
     Parameters
     ----------
     trial : what to train on what
     shards : folder of the basins, or several
-    folder : of this attempt, for its files: epochs as they happen; scores, simulation, parameters and weights at the end
+    folder : of this attempt, for its files: epochs and a checkpoint as they happen; scores, simulation, parameters and weights at the end
     cpus : threads that torch and the kernels use, for the record
     device : "cpu" or "cuda"
     on_epoch : called after each epoch; returns True to stop
+    before : folder of an earlier attempt at this trial, from whose checkpoint it goes on: on a CPU, to bitwise the same end
+    parent : folder of the finished attempt whose weights it starts from, for a trial that has a parent
+    until : a rung: train to this epoch, score as at the end into ``rung-0004.parquet``, and stop with ``{"rung": 4}``, the checkpoint kept;
+        the last epoch is no rung
 
     Raises
     ------
     DataError
-        the data are damaged or do not hold what the trial needs, or the loss is not a number (basin and day are named)
+        the data are damaged or do not hold what the trial needs; as a LossError, the loss is not a number (basin and day are named)
+    StoreError
+        the checkpoint or a file of the parent cannot be read
     """
-    begun = time.perf_counter()
+    until = None if until is None or until >= trial.training.epochs else until
+    earlier = None if before is None else resume.read(before, trial)
+    assert earlier is None or until is None or earlier.epoch <= until, f"{before} is at epoch {earlier.epoch}, behind the rung {until}"
+    (folder / resume.EPOCHS).mkdir(parents=True, exist_ok=True)
+    if before is not None and earlier is not None:
+        resume.inherit(before, earlier.state, folder)
+    if until is not None and (folder / resume.rung_name(until)).exists():
+        return Outcome("stopped", {"rung": until})
+    keep = resume.Keeper(folder, trial, 0.0 if earlier is None else earlier.seconds)
     stage = _Stage(trial, Shards.open(shards, trial.fill), device)
     try:
-        weights = stage.train(folder, on_epoch)
+        if earlier is None and trial.parent is not None:
+            assert parent is not None, f"the trial starts from {trial.parent}, but it is not said where that is"
+            trained.start_from(parent, trial, stage.simulator.network, stage.scaler)
+        weights = stage.train(folder, on_epoch, keep, earlier, until)
         if weights.stopped:
             return Outcome("stopped")
+        if until is not None:
+            stage.rung(folder / resume.rung_name(until))
+            return Outcome("stopped", {"rung": until})
         trained.save(folder, trial, stage.simulator, stage.target, stage.shards.manifest)
         solve = stage.judge(folder)
     except Diverged as divergence:
-        return Outcome("diverged", stage.summary(begun, cpus) | {"cause": stage.where(divergence)})
+        return Outcome("diverged", stage.summary(keep.seconds, cpus) | {"cause": stage.where(divergence)})
     finally:
         stage.close()
-    return Outcome("finished", stage.summary(begun, cpus) | {"cause": None, "kept_epoch": weights.kept, "test_solve": solve})
+    return Outcome("finished", stage.summary(keep.seconds, cpus) | {"cause": None, "kept_epoch": weights.kept, "test_solve": solve})
 
 
 class _Stage:
@@ -81,11 +113,14 @@ class _Stage:
         self.trial, self.shards, self.device = trial, shards, device
         if shards.hash((*trial.train_basins, *trial.test_basins), variables(trial.model)) != trial.data:
             raise DataError(f"{shards.manifest.folder}: the data have changed since the study was planned; launch it again")
+        if device != "cpu":
+            torch.cuda.reset_peak_memory_stats()
         self.dtype = getattr(torch, trial.dtype)
         split, model, training = trial.split, trial.model, trial.training
         self.epochs: list[Epoch] = []
         self.during = "training"
-        initial, draws = (torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(trial.seed).generate_state(2))
+        self.generators = [torch.Generator().manual_seed(int(s)) for s in np.random.SeedSequence(trial.seed).generate_state(2)]
+        initial, draws = self.generators
         self.scaler, q, attributes, inputs = self._training_data()
         observed, scales = q[split.warmup :], self.scaler.attributes
         self.target = TargetScaler.fit(model.recipe, observed, attributes, scales) if model.kind == "lstm" else None
@@ -133,24 +168,45 @@ class _Stage:
         if isinstance(self.sampler, StreamingSampler):
             self.sampler.close()
 
-    def train(self, folder: Path, on_epoch: OnEpoch) -> TrainResult:
-        log = folder / "epochs"
-        log.mkdir(parents=True, exist_ok=True)
+    def train(self, folder: Path, on_epoch: OnEpoch, keep: Keep, earlier: resume.Before | None, until: int | None) -> TrainResult:
+        before = None if earlier is None else earlier.state
+        self.epochs = [] if before is None else list(before.epochs)
 
         def record_epoch(epoch: Epoch) -> bool:
             self.epochs.append(epoch)
-            content = {key: None if value != value else value for key, value in asdict(epoch).items()}  # JSON has no NaN
-            (log / f"{epoch.number:04d}.json").write_text(json.dumps(content))
+            resume.write_epoch(folder, epoch)
             return bool(on_epoch(epoch))
 
         validation = self.trial.split.validation
         validate = None if validation is None else lambda: self._validation_score(validation)
         try:
-            return train(self.simulator.network, self.sampler, self.trial.training, on_epoch=record_epoch, validate=validate)
+            return train(
+                self.simulator.network,
+                self.sampler,
+                self.trial.training,
+                generators=self.generators,
+                on_epoch=record_epoch,
+                validate=validate,
+                keep=keep,
+                before=before,
+                until=until,
+            )
         except NonFiniteLoss as fault:
-            raise DataError(self._explain(fault)) from None
+            raise LossError(self._explain(fault)) from None
         finally:
             self.close()  # the test needs the memory
+
+    def rung(self, path: Path) -> None:
+        """Score the test period as it would be scored at the end; no score where a store diverges there, which later epochs may mend."""
+        split, basins = self.trial.split, self.trial.test_basins
+        self.during, parts = "test", []
+        try:
+            for record, simulation in self.simulator.blocks(self.shards, basins, split.test, split.test_warmup):
+                parts.append(outputs.table_of(record.basins, outputs.scores(record, simulation)))
+        except Diverged:
+            nothing = np.full((len(basins), 1), np.nan)
+            parts = [outputs.table_of(basins, score(nothing, nothing))]
+        outputs.write_table(path, parts)
 
     def judge(self, folder: Path) -> dict[str, Any] | None:
         """Score the test period once and write what the model did there."""
@@ -215,12 +271,12 @@ class _Stage:
         when = self._date(self.trial.split.train, int(self.sampler.last.begin[sample]) + day)
         return f"{self.trial.model.forcing[column]} on {when}, {float(x[day, column]):.1f} standard deviations from the mean"
 
-    def summary(self, begun: float, cpus: int) -> dict[str, Any]:
+    def summary(self, seconds: float, cpus: int) -> dict[str, Any]:
         updates, spent = sum(e.updates for e in self.epochs), sum(e.seconds for e in self.epochs)
         return {
             "epochs": len(self.epochs),
             "updates": updates,
-            "seconds": time.perf_counter() - begun,
+            "seconds": seconds,
             "seconds_per_update": spent / updates if updates else None,
             "peak_memory_mib": _peak_memory(self.device),
             "cpus": cpus,

@@ -1,9 +1,10 @@
-"""Weights on disk: plain arrays in one .npz file, never a pickle."""
+"""Tensors on disk: plain arrays in one .npz file, with plain values beside them as JSON, never a pickle."""
 
+import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,21 +12,43 @@ from torch import Tensor
 
 from studyhub.errors import StoreError
 
+PLAIN = "plain.json"  # name of the one array that is text
 
-def save(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write a model's ``state_dict()``. The file appears whole or not at all; equal weights give equal bytes."""
-    arrays = {name: value.detach().cpu().numpy() for name, value in weights.items()}
+
+def save(path: Path, tensors: Mapping[str, Tensor], plain: Mapping[str, Any] | None = None) -> None:
+    """Write a model's ``state_dict()``, or other tensors. The file appears whole or not at all; equal content gives equal bytes.
+
+    Parameters
+    ----------
+    plain : further values that JSON knows
+    """
+    arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    if plain is not None:
+        arrays[PLAIN] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """Read what `save` wrote, onto the CPU; ``model.load_state_dict`` takes it.
+    """Read the tensors that `save` wrote, onto the CPU; ``model.load_state_dict`` takes them.
+
+    Raises
+    ------
+    StoreError
+        There is no such file, or it is damaged.
+    """
+    return load_with_plain(path)[0]
+
+
+def load_with_plain(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and plain values that `save` wrote.
 
     Raises
     ------
@@ -35,6 +58,9 @@ def load(path: Path) -> dict[str, Tensor]:
     try:
         # Opened here, since numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StoreError(f"{path}: not a readable file of weights ({error}); train the trial again") from error
+            text = arrays[PLAIN].tobytes() if PLAIN in arrays.files else b"{}"
+            # Copied into memory of torch's own, which is aligned as that of a tensor that was never on disk.
+            return {name: torch.from_numpy(arrays[name]).clone() for name in arrays.files if name != PLAIN}, json.loads(text)
+    except Exception as error:  # a damaged archive breaks numpy and zipfile in a dozen ways
+        why = str(error) or type(error).__name__
+        raise StoreError(f"{path}: not a readable file of weights ({why}); train the trial again") from error

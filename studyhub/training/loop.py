@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -14,6 +14,7 @@ from studyhub.study.settings import Training
 from studyhub.training import losses
 from studyhub.training.losses import NonFiniteLoss
 from studyhub.training.memory import keep_freed_memory
+from studyhub.training.state import Epoch, State
 
 
 class Batch(Protocol):
@@ -42,6 +43,15 @@ class Sampler(Protocol):
         """Discharge of all training basins and days, mm/d [time, basin], on the training's device."""
         ...
 
+    @property
+    def position(self) -> dict[str, int]:
+        """What decides the batches to come, beside the generator."""
+        ...
+
+    def go_to(self, position: Mapping[str, int]) -> None:
+        """Go on from where a sampler was that draws from the same basins. Nothing has been drawn yet."""
+        ...
+
     def draw(self) -> Batch: ...
 
 
@@ -49,29 +59,6 @@ class Scaled(Protocol):
     """A model whose simulations have a ``target``."""
 
     def scale(self, q: Tensor, attributes: Tensor) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch brought.
-
-    Parameters
-    ----------
-    number, of : this epoch, from 1, and how many there are to be
-    loss : mean over the updates; NaN where there was none
-    validation : score on the validation period, larger is better; None without one
-    seconds : time of the updates, validation left out
-    updates : steps taken; a batch without any observation takes none
-    solve : how the water balance was solved, all updates together; None for a model without stores
-    """
-
-    number: int
-    of: int
-    loss: float
-    validation: float | None
-    seconds: float
-    updates: int
-    solve: Report | None
 
 
 @dataclass(frozen=True)
@@ -88,17 +75,29 @@ def train(
     sampler: Sampler,
     settings: Training,
     *,
+    generators: Sequence[torch.Generator] = (),
     on_epoch: Callable[[Epoch], bool | None] | None = None,
     validate: Callable[[], float] | None = None,
+    keep: Callable[[State, bool], None] | None = None,
+    before: State | None = None,
+    until: int | None = None,
 ) -> TrainResult:
-    """Train a model in place. Equal models, samplers and settings end in bitwise equal weights on one CPU with as many threads.
+    """Train a model in place.
+
+    Equal models, samplers and settings end in bitwise equal weights on one CPU with as many threads, whether the training goes through
+    or stops after any epoch and goes on from its state.
 
     Parameters
     ----------
     model : ``model(x, attributes, forcing, warmup) -> Simulation``, and ``model.scale(q, attributes)`` where simulations have a ``target``
-    sampler : where batches come from; it and the model hold the random generators
+    sampler : where batches come from
+    generators : those that model and sampler draw from, for ``keep`` and ``before``
     on_epoch : called after each epoch; True stops
     validate : the score after each epoch, larger is better; called in evaluation mode, without gradients; ``checkpoint: best`` needs it
+    keep : called after each epoch, and after ``on_epoch``, with the state to go on from (its tensors are those in use: to be copied or
+        written at once) and whether the training ends here
+    before : the state to go on from; model, sampler and generators are those that a training begins with
+    until : the last epoch for now; None: that of the settings
 
     Raises
     ------
@@ -110,20 +109,27 @@ def train(
         raise ValueError("checkpoint best needs a validation score: give a validation period or choose checkpoint last")
     if sampler.q.device.type == "cpu":
         keep_freed_memory()
-    updater = _Updater(model, sampler, settings)
+    updater = _Updater(model, sampler, settings, generators)
     epochs: list[Epoch] = []
-    best, kept, weights, stopped = -math.inf, 0, {}, False
-    for number in range(1, settings.epochs + 1):
+    score, kept, best, stopped = -math.inf, 0, {}, False
+    if before is not None:
+        updater.go_on(before)
+        epochs, kept, best = list(before.epochs), before.kept, before.best
+        score = cast(float, epochs[kept - 1].validation) if kept else score
+    last = settings.epochs if until is None else until
+    for number in range(len(epochs) + 1, last + 1):
         loss, seconds, updates, solve = updater.epoch(number)
-        score = None if validate is None else _score(model, validate)
-        epochs.append(Epoch(number, settings.epochs, loss, score, seconds, updates, solve))
-        if keeps_best and score is not None and score > best:  # never true of NaN
-            best, kept, weights = score, number, {name: value.detach().clone() for name, value in model.state_dict().items()}
-        if on_epoch is not None and on_epoch(epochs[-1]):
-            stopped = number < settings.epochs
+        found = None if validate is None else _score(model, validate)
+        epochs.append(Epoch(number, settings.epochs, loss, found, seconds, updates, solve))
+        if keeps_best and found is not None and found > score:  # never true of NaN
+            score, kept, best = found, number, {name: value.detach().clone() for name, value in model.state_dict().items()}
+        stopped = on_epoch is not None and bool(on_epoch(epochs[-1])) and number < last
+        if keep is not None:
+            keep(updater.state(tuple(epochs), kept, best), stopped or number == last)
+        if stopped:
             break
     if kept:
-        model.load_state_dict(weights)
+        model.load_state_dict(best)
     model.eval()
     return TrainResult(tuple(epochs), kept or len(epochs), stopped)
 
@@ -134,12 +140,29 @@ def learning_rate(steps: Sequence[tuple[int, float]], epoch: int) -> float:
 
 
 class _Updater:
-    def __init__(self, model: nn.Module, sampler: Sampler, settings: Training):
-        self.model, self.sampler, self.settings = model, sampler, settings
+    def __init__(self, model: nn.Module, sampler: Sampler, settings: Training, generators: Sequence[torch.Generator]):
+        self.model, self.sampler, self.settings, self.generators = model, sampler, settings, generators
         self.weights = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
         kind = {"adadelta": torch.optim.Adadelta, "adam": torch.optim.Adam}[settings.optimizer]
         self.optimizer = kind([value for _, value in self.weights], lr=learning_rate(settings.learning_rate, 1))
         self.sigma = _deviations(sampler.q)
+
+    def state(self, epochs: tuple[Epoch, ...], kept: int, best: Mapping[str, Tensor]) -> State:
+        """Where the training stands, with what each epoch brought and the weights that are the best so far."""
+        gathered = {f"{i}.{name}": value for i, of in self.optimizer.state_dict()["state"].items() for name, value in of.items()}
+        draws = tuple(generator.get_state() for generator in self.generators)
+        return State(epochs, self.model.state_dict(), gathered, draws, self.sampler.position, kept, best)
+
+    def go_on(self, before: State) -> None:
+        self.model.load_state_dict(before.weights)
+        gathered: dict[int, dict[str, Tensor]] = {}
+        for key, value in before.optimizer.items():
+            i, name = key.split(".", 1)
+            gathered.setdefault(int(i), {})[name] = value.clone()  # the optimiser goes on in the same memory
+        self.optimizer.load_state_dict({"state": gathered, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.sampler.go_to(before.sampler)
+        for generator, state in zip(self.generators, before.generators, strict=True):
+            generator.set_state(state)
 
     def epoch(self, number: int) -> tuple[float, float, int, Report | None]:
         """Mean loss, seconds, steps taken, and how the water balance was solved."""
