@@ -9,13 +9,13 @@ import typer
 
 from studyhub.study.settings import Period
 from studyhub.verbs.ingest import period
-from studyhub.verbs.show import AsJson, print_columns, print_json
+from studyhub.verbs.options import AsJson, Changes, Data, Home, StudyFile
+from studyhub.verbs.printing import print_columns, print_json
 
 if TYPE_CHECKING:
     from studyhub.data.manifest import Entry, Manifest
 
 YEAR = 365.25  # days
-Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help="folder of studies/ and store/")]
 
 
 def data(
@@ -26,7 +26,9 @@ def data(
     verify: Annotated[bool, typer.Option("--verify", help="read every number and compare it with what was written")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print and plot what shards hold: basins on a map, periods, variables with units and missing days, quality.
+    """Print and plot what shards hold.
+
+    Basins on a map, periods, variables with units and missing days, quality.
 
     Example: studyhub data shards/camels_us
     """
@@ -146,9 +148,11 @@ def predict(
     fill: Annotated[str | None, typer.Option(metavar="RULE:DAYS", help="fill short gaps in forcing, such as interpolate:5")] = None,
     home: Home = Path(),
 ) -> None:
-    """Simulate any basins and days with a trained model, whether anything was observed there or not.
+    """Simulate any basins and days with a trained model.
 
-    Example: studyhub predict solvers/implicit --data shards/camels_us --out simulated.parquet
+    Whether anything was observed there or not.
+
+    Example: studyhub predict my_study/implicit --data shards/camels_us --out simulated.parquet
     """
     if out.suffix not in (".csv", ".parquet"):
         raise typer.BadParameter(f"a table that ends in .csv or .parquet is required, got {out}", param_hint="--out")
@@ -178,21 +182,23 @@ def predict(
 
 
 def split(
-    study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="the study file")],
+    study: StudyFile,
     out: Annotated[Path, typer.Option(metavar="LISTS.csv", help="table to write: fold, name, role, basin, start, end")],
-    changes: Annotated[list[str] | None, typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="change a key; may be repeated")] = None,
-    shards: Annotated[list[str] | None, typer.Option("--data", metavar="SHARDS", help="on these basins; may be repeated")] = None,
+    changes: Changes = None,
+    data: Data = None,
     home: Home = Path(),
 ) -> None:
-    """Write the lists of basins and periods that a study trains and tests on, to be published or imported with `kind: frozen`.
+    """Write which basins and periods a study trains and tests on.
 
-    Example: studyhub split search_spaces/pub.yaml --out folds.csv
+    To be published, or taken by another study with `kind: frozen`.
+
+    Example: studyhub split my_study.yaml --out folds.csv
     """
     from studyhub.launch import prepare
     from studyhub.study.files import write_texts
     from studyhub.study.lists import Frozen
 
-    prepared = prepare(study, home, changes or (), shards or ())
+    prepared = prepare(study, home, changes or (), data or ())
     frozen = Frozen.of(prepared.plan.folds, prepared.spec.split)
     write_texts({out: frozen.to_csv()}, advice="name another file with --out")
     print(f"{out}: {len(prepared.plan.folds)} folds, {len(frozen.rows)} rows, hash {frozen.hash}")

@@ -1,17 +1,22 @@
 """``studyhub ingest``: raw basins of every kind into shards that studies read."""
 
+import inspect
 import os
+from collections.abc import Callable
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from studyhub.study.settings import Period
+from studyhub.verbs.options import help_of
 
 if TYPE_CHECKING:
     from studyhub.data.source import Source
+
+    Finder = Callable[..., Source]
 
 app = typer.Typer(no_args_is_help=True, help="Turn raw basins into shards that studies read.")
 
@@ -30,12 +35,27 @@ def period(text: str) -> Period:
 
 Raw = Annotated[Path, typer.Argument(metavar="DIR", help="the data as distributed")]
 Out = Annotated[str, typer.Option(metavar="SHARDS", help="folder to make, a path, s3://... or gs://...")]
-Basins = Annotated[Path | None, typer.Option(metavar="FILE", help="take these basins only: a list, or the first column of a CSV file")]
-Without = Annotated[list[str] | None, typer.Option(metavar="BASIN", help="leave this basin out; may be repeated")]
-Complete = Annotated[bool, typer.Option("--complete-only", help="leave out basins that lack a file or attributes, and say which")]
-Days = Annotated[Period | None, typer.Option(metavar="A:B", parser=period, help="keep these days, such as 1980-10-01:2010-09-30")]
-Climate = Annotated[Period | None, typer.Option(metavar="A:B", parser=period, help="days that climate attributes are computed from")]
-Years = Annotated[float, typer.Option(min=0, metavar="N", help="flag basins with fewer observed years of discharge")]
+WHICH = "Which basins and days"
+Basins = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="take these basins only: a list, or the first column of a CSV file", rich_help_panel=WHICH),
+]
+Without = Annotated[list[str] | None, typer.Option(metavar="BASIN", help="leave this basin out; may be repeated", rich_help_panel=WHICH)]
+Complete = Annotated[
+    bool,
+    typer.Option("--complete-only", help="leave out basins that lack a file or attributes, and say which", rich_help_panel=WHICH),
+]
+Days = Annotated[
+    Period | None, typer.Option(metavar="A:B", parser=period, help="keep these days, such as 1980-10-01:2010-09-30", rich_help_panel=WHICH)
+]
+DERIVED = "What is derived"
+Climate = Annotated[
+    Period | None,
+    typer.Option(metavar="A:B", parser=period, help="days that climate attributes are computed from", rich_help_panel=DERIVED),
+]
+Years = Annotated[
+    float, typer.Option(min=0, metavar="N", help="flag basins with fewer observed years of discharge", rich_help_panel=DERIVED)
+]
 Processes = Annotated[int | None, typer.Option(min=1, metavar="N", help="processes that read at once; all processors by default")]
 
 
@@ -52,137 +72,36 @@ class Format(Enum):
     CSV, NETCDF = "csv", "netcdf"
 
 
-@app.command("camels-us")
-def camels_us(
-    folder: Raw,
-    out: Out,
-    forcing: Annotated[Forcing, typer.Option(help="which forcing to read")] = Forcing.DAYMET,
-    basins: Basins = None,
-    without: Without = None,
-    complete_only: Complete = False,
-    period: Days = None,
-    climate: Climate = None,
-    years: Years = 5,
-    processes: Processes = None,
-) -> None:
-    """Read CAMELS-US as distributed: forcing, USGS discharge and attribute files.
+def reader(name: str) -> Callable[["Finder"], "Finder"]:
+    """Make a verb of a function that finds raw basins: its arguments, and the options of `run`, which ingests what it has found."""
 
-    Example: studyhub ingest camels-us CAMELS --out shards/camels_us --period 1980-10-01:2010-09-30
-    """
-    from studyhub.data.camels_us import find
+    def add(find: "Finder") -> "Finder":
+        own, (_, *shared) = inspect.signature(find).parameters.values(), inspect.signature(run).parameters.values()
+        every = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
 
-    _run(find(folder, forcing=forcing.value), out, basins, without, complete_only, period, climate, years, processes)
+        def verb(**given: Any) -> None:
+            mine = {parameter.name: given.pop(parameter.name) for parameter in own}
+            run(find(**mine), **given)
+
+        # What typer reads a verb's options from.
+        verb.__signature__ = inspect.Signature(every)  # pyright: ignore[reportFunctionMemberAccess]
+        verb.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+        app.command(name, help=help_of(find))(verb)
+        return find
+
+    return add
 
 
-@app.command("caravan")
-def caravan(
-    folder: Raw,
-    out: Out,
-    pet: Annotated[
-        Pet, typer.Option(help="potential evapotranspiration; auto takes FAO Penman-Monteith where all basins have it")
-    ] = Pet.AUTO,
-    others: Annotated[str, typer.Option(metavar="NAMES", help="further columns to take, comma between; all, or none")] = "all",
-    format: Annotated[Format, typer.Option(help="which files to read where there are both")] = Format.CSV,
-    basins: Basins = None,
-    without: Without = None,
-    complete_only: Complete = False,
-    period: Days = None,
-    climate: Climate = None,
-    years: Years = 5,
-    processes: Processes = None,
-) -> None:
-    """Read Caravan: all sub-datasets that are there, with their attributes.
-
-    Example: studyhub ingest caravan Caravan --out shards/caravan --basins basins.txt
-    """
-    from studyhub.data.caravan import find
-
-    columns = None if others == "all" else () if others == "none" else tuple(name.strip() for name in others.split(","))
-    _run(
-        find(folder, pet=pet.value, format=format.value, others=columns),
-        out,
-        basins,
-        without,
-        complete_only,
-        period,
-        climate,
-        years,
-        processes,
-    )
-
-
-@app.command("table")
-def table(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="a CSV or Parquet table, or a folder of them")],
-    mapping: Annotated[str, typer.Option(metavar="MAPPING.yaml", help="what its columns are; a file, or the name of one that comes along")],
-    out: Out,
-    attributes: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of the attribute files, if they lie elsewhere")] = None,
-    basins: Basins = None,
-    without: Without = None,
-    complete_only: Complete = False,
-    period: Days = None,
-    climate: Climate = None,
-    years: Years = 5,
-    processes: Processes = None,
-) -> None:
-    """Read a table of your own, or a folder with one per basin, as a small mapping file describes it.
-
-    Example: studyhub ingest table mydata --mapping mydata.yaml --out shards/mydata
-    """
-    from studyhub.data.table import find
-    from studyhub.study.mapping import read
-
-    _run(find(data, read(mapping), attributes), out, basins, without, complete_only, period, climate, years, processes)
-
-
-@app.command("synthetic")
-def synthetic(
-    out: Out,
-    basins: Annotated[int, typer.Option(min=1, max=9999, metavar="N", help="number of virtual basins")] = 40,
-    length: Annotated[int, typer.Option("--record", min=1, max=200, metavar="N", help="years of the record, from 1985-10-01")] = 10,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of everything drawn")] = 1,
-    processes: Processes = None,
-) -> None:
-    """Make virtual basins whose true discharge and parameters are known.
-
-    Example: studyhub ingest synthetic --basins 20 --record 5 --out shards/virtual
-    """
-    from studyhub.data.synthetic import VirtualBasins
-    from studyhub.data.synthetic_settings import SyntheticSettings
-
-    _run(VirtualBasins(SyntheticSettings(basins, length, seed)), out, None, None, False, None, None, 5, processes)
-
-
-@app.command("model-output")
-def model_output(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of <basin>_<seed>_model_output.txt files, at any depth")],
-    out: Annotated[Path, typer.Option(metavar="TABLE.parquet", help="table to write")],
-    seed: Annotated[str | None, typer.Option(metavar="SEED", help="take this calibration, such as 05, not the mean of all")] = None,
-) -> None:
-    """Turn the SAC-SMA simulations of CAMELS-US into a table that a study takes as `external:`.
-
-    Example: studyhub ingest model-output CAMELS/model_output --out sacsma.parquet
-    """
-    from rich.console import Console
-
-    from studyhub.data.camels_model_output import ingest
-
-    with Console(stderr=True).status("reading") as shown:
-        written = ingest(folder, out, seed=seed, progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
-    kept = f"seed {seed}" if seed else f"mean of seeds {', '.join(written.seeds)}"
-    print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")
-
-
-def _run(
+def run(
     source: "Source",
-    out: str,
-    basins: Path | None,
-    without: list[str] | None,
-    complete_only: bool,
-    period: Period | None,
-    climate: Period | None,
-    years: float,
-    processes: int | None,
+    out: Out,
+    basins: Basins = None,
+    without: Without = None,
+    complete_only: Complete = False,
+    period: Days = None,
+    climate: Climate = None,
+    years: Years = 5,
+    processes: Processes = None,
 ) -> None:
     """Ingest with a progress bar, then say what has come of it."""
     import numpy as np
@@ -213,3 +132,95 @@ def _run(
     flagged = {check: found["flagged"] for check, found in manifest.quality.items() if found.get("flagged")}
     told = ", ".join(f"{check} {count}" for check, count in flagged.items())
     print(f"quality: {told or 'no basin flagged'}; see {out}/quality.parquet, or `studyhub data {out}`")
+
+
+@reader("camels-us")
+def camels_us(folder: Raw, forcing: Annotated[Forcing, typer.Option(help="which forcing to read")] = Forcing.DAYMET) -> "Source":
+    """Read CAMELS-US as distributed.
+
+    Forcing, USGS discharge and attribute files.
+
+    Example: studyhub ingest camels-us CAMELS --out shards/camels_us
+    """
+    from studyhub.data.camels_us import find
+
+    return find(folder, forcing=forcing.value)
+
+
+@reader("caravan")
+def caravan(
+    folder: Raw,
+    pet: Annotated[
+        Pet, typer.Option(help="potential evapotranspiration; auto takes FAO Penman-Monteith where all basins have it")
+    ] = Pet.AUTO,
+    others: Annotated[str, typer.Option(metavar="NAMES", help="further columns to take, comma between; all, or none")] = "all",
+    format: Annotated[Format, typer.Option(help="which files to read where there are both")] = Format.CSV,
+) -> "Source":
+    """Read Caravan, all sub-datasets that are there.
+
+    Example: studyhub ingest caravan Caravan --out shards/caravan --basins basins.txt
+    """
+    from studyhub.data.caravan import find
+
+    columns = None if others == "all" else () if others == "none" else tuple(name.strip() for name in others.split(","))
+    return find(folder, pet=pet.value, format=format.value, others=columns)
+
+
+@reader("table")
+def table(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="a CSV or Parquet table, or a folder of them")],
+    mapping: Annotated[str, typer.Option(metavar="MAPPING.yaml", help="what its columns are; a file, or the name of one that comes along")],
+    attributes: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of the attribute files, if they lie elsewhere")] = None,
+) -> "Source":
+    """Read a table of your own, by a small mapping file.
+
+    Or a folder with one table per basin. The mapping says which column is what, in which unit.
+
+    Example: studyhub ingest table mydata --mapping mydata.yaml --out shards/mydata
+    """
+    from studyhub.data.table import find
+    from studyhub.study.mapping import read
+
+    return find(data, read(mapping), attributes)
+
+
+@app.command("synthetic")
+def synthetic(
+    out: Out,
+    basins: Annotated[int, typer.Option(min=1, max=9999, metavar="N", help="number of virtual basins")] = 40,
+    length: Annotated[int, typer.Option("--record", min=1, max=200, metavar="N", help="years of the record, from 1985-10-01")] = 10,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="of everything drawn")] = 1,
+    processes: Processes = None,
+) -> None:
+    """Make virtual basins whose truth is known.
+
+    Their true discharge and parameters are, so that models can be judged by them.
+
+    Example: studyhub ingest synthetic --basins 20 --record 5 --out shards/virtual
+    """
+    from studyhub.data.synthetic import VirtualBasins
+    from studyhub.data.synthetic_settings import SyntheticSettings
+
+    run(VirtualBasins(SyntheticSettings(basins, length, seed)), out, processes=processes)
+
+
+@app.command("model-output")
+def model_output(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of <basin>_<seed>_model_output.txt files, at any depth")],
+    out: Annotated[Path, typer.Option(metavar="TABLE.parquet", help="table to write")],
+    seed: Annotated[str | None, typer.Option(metavar="SEED", help="take this calibration, such as 05, not the mean of all")] = None,
+) -> None:
+    """Make a table of CAMELS-US's own SAC-SMA simulations.
+
+    A study takes it as `external:`, to compare with.
+
+    Example: studyhub ingest model-output CAMELS/model_output --out sacsma.parquet
+    """
+    from rich.console import Console
+
+    from studyhub.data.camels_model_output import ingest
+
+    with Console(stderr=True).status("reading") as shown:
+        written = ingest(folder, out, seed=seed, progress=lambda done, of, basin: shown.update(f"{done} of {of} basins"))
+    kept = f"seed {seed}" if seed else f"mean of seeds {', '.join(written.seeds)}"
+    print(f"{out}: {len(written.basins)} basins, {written.period}, {kept}")

@@ -1,9 +1,7 @@
 """The verbs that show what a model is: its tables, and the program that is generated from them. Part of the command line."""
 
-import json
-from collections.abc import Sequence
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,8 +9,9 @@ from studyhub.catalog import PHYSICS, SCHEMES
 from studyhub.errors import SpecError
 from studyhub.physics.structure import Flux, Physics
 from studyhub.study.wording import unknown
+from studyhub.verbs.options import AsJson
+from studyhub.verbs.printing import print_columns, print_json
 
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Capillary = Annotated[bool, typer.Option("--capillary-rise", help="with capillary rise")]
 OUTSIDE = "outside"
 
@@ -30,7 +29,12 @@ def physics(
     capillary_rise: Capillary = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a water-balance model: parameters with units and ranges, stores, and fluxes from store to store."""
+    """Print a water-balance model.
+
+    Parameters with units and ranges, stores, and fluxes from store to store.
+
+    Example: studyhub physics hbv
+    """
     model = _model(name, capillary_rise)
     parameters = [(p.name, p.meaning, p.unit, f"{p.low:g}", f"{p.high:g}") for p in model.parameters]
     stores = [(s.name, s.meaning, "mm") for s in model.stores]
@@ -59,7 +63,12 @@ def kernel(
     dtype: Annotated[Precision, typer.Option(help="precision")] = Precision.FLOAT32,
     as_json: AsJson = False,
 ) -> None:
-    """Print the program that solves a model's equations, as it is generated for a processor, and how much it computes."""
+    """Print the program that solves a model's equations.
+
+    As it is generated for a processor, and how much it computes.
+
+    Example: studyhub kernel hbv --scheme implicit
+    """
     if scheme not in SCHEMES:
         raise SpecError(unknown("scheme", scheme, SCHEMES))
     model = _model(name, capillary_rise)
@@ -93,14 +102,3 @@ def _needs(model: Physics, flux: Flux) -> str:
 
 def _about(flux: Flux) -> str:
     return (flux.rate.__doc__ or "").strip().split("\n")[0]
-
-
-def print_json(content: Any) -> None:
-    print(json.dumps(content, indent=1))
-
-
-def print_columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

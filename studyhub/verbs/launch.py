@@ -1,0 +1,97 @@
+"""``studyhub launch`` and ``studyhub retry``: run what is missing of a study, or again what has failed."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studyhub.verbs.options import Address, AsEvents, Changes, Data, Home, Name, Quiet, Stored, StudyFile, located
+from studyhub.verbs.plan import plan
+
+Detach = Annotated[bool, typer.Option("--detach", help="hand it to the Ray cluster as a job and return; `studyhub status` follows it")]
+
+
+def launch(
+    study: StudyFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the trials, as `studyhub plan` does, and run nothing")] = False,
+    address: Address = None,
+    detach: Detach = False,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
+    changes: Changes = None,
+    name: Name = None,
+    data: Data = None,
+    home: Home = Path(),
+) -> None:
+    """Run the trials of a study that are not finished yet.
+
+    Then write its scores and its report. Ctrl-C lets running trials end their epoch and stops, a second one stops at once; the same command
+    goes on where it ended. Exit codes: 0 everything ended as expected, 1 some trial did not, 2 bad input, 130 stopped.
+
+    Example: studyhub launch my_study.yaml
+    Example: studyhub launch my_study.yaml --set training.epochs=3 --quiet
+    """
+    _require_one(quiet, as_json)
+    if dry_run:
+        return plan(study, changes=changes, name=name, data=data, home=home, as_json=as_json)
+    raise typer.Exit(_run(study, home, changes or (), data or (), name, None, address, quiet=quiet, as_json=as_json))
+
+
+def retry(
+    study: Stored,
+    failed: Annotated[bool, typer.Option("--failed", help="the trials that have failed")] = False,
+    arm: Annotated[list[str] | None, typer.Option(metavar="ARM", help="those of this arm only; may be repeated")] = None,
+    address: Address = None,
+    quiet: Quiet = False,
+    as_json: AsEvents = False,
+    home: Home = Path(),
+) -> None:
+    """Run again what has failed, and nothing else.
+
+    `studyhub status STUDY` says why they failed. A trial goes on from its last checkpoint, if it has one. A launch runs failed trials too,
+    with all else that is missing.
+
+    Example: studyhub retry my_study --failed
+    Example: studyhub retry my_study --failed --arm implicit
+    """
+    _require_one(quiet, as_json)
+    if not failed:
+        raise typer.BadParameter("what is to be run again is required: the trials that have failed", param_hint="--failed")
+    from studyhub.study.status import failed_trials
+    from studyhub.study.store import Store
+
+    home, name = located(study, home)
+    store = Store(home)
+    trials = failed_trials(store, name, arm)
+    if not trials:
+        print(f"no trial of {name} has failed" + (f" in {', '.join(arm)}" if arm else ""))
+        return
+    file = store.study_folder(name) / "spec.yaml"
+    raise typer.Exit(_run(file, home, (), (), name, trials, address, quiet=quiet, as_json=as_json))
+
+
+def _require_one(quiet: bool, as_json: bool) -> None:
+    if quiet and as_json:
+        raise typer.BadParameter(
+            "one of the two is required: --quiet prints nothing, --json prints all that happens", param_hint="--quiet, --json"
+        )
+
+
+def _run(
+    study: Path,
+    home: Path,
+    changes: Sequence[str],
+    data: Sequence[str],
+    name: str | None,
+    only: Collection[str] | None,
+    address: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    from studyhub.launch import launch as run
+    from studyhub.runner.show import Show
+
+    show = Show.of(quiet=quiet, as_json=as_json)
+    return run(study, home, changes, data, name, address=address, only=only, show=show)

@@ -1,0 +1,53 @@
+"""Arguments and options that several verbs take, each written once."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studyhub.errors import StoreError
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="the study file")]
+Stored = Annotated[str, typer.Argument(metavar="STUDY", help="name of a study that was launched, or its folder (studies/NAME)")]
+
+CHANGE = "Another study, or another place"
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH.TO.KEY=VALUE", help="change a key; may be repeated", rich_help_panel=CHANGE),
+]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="name of the study, in place of the file's", rich_help_panel=CHANGE)]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SHARDS",
+        help="run on these ingested basins, in place of the study's data; may be repeated to join data sets",
+        rich_help_panel=CHANGE,
+    ),
+]
+Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help="folder of studies/ and store/", rich_help_panel=CHANGE)]
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+AsEvents = Annotated[bool, typer.Option("--json", help="print one line of JSON per event, for programs")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print nothing but what goes wrong")]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", envvar="RAY_ADDRESS", help="run on this Ray cluster, in place of this machine"),
+]
+
+
+def help_of(verb: Callable[..., None]) -> str:
+    """Return a verb's docstring for the terminal: paragraphs without the line breaks of the source, each example on a line of its own."""
+    paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
+    return "\n\n".join(text if text.startswith("Example:") else " ".join(text.split("\n")) for text in paragraphs)
+
+
+def located(study: str, home: Path) -> tuple[Path, str]:
+    """Home and name of a study that is given by its name, or by its folder ``<home>/studies/<name>``."""
+    folder = Path(study)
+    if len(folder.parts) < 2:
+        return home, study
+    if folder.parent.name != "studies":
+        raise StoreError(f"a study is given by its name or by its folder studies/NAME, got {study}")
+    return folder.parent.parent, folder.name

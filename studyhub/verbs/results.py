@@ -1,0 +1,128 @@
+"""Verbs about what came out of a study: its report, its runs in MLflow, and comparisons of scores."""
+
+import sys
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studyhub.verbs.options import AsJson, Home, Stored, located
+from studyhub.verbs.printing import print_columns, print_json
+
+
+class Alternative(Enum):
+    GREATER, LESS, TWO_SIDED = "greater", "less", "two-sided"
+
+
+class Direction(Enum):
+    LARGER, SMALLER, ZERO = "larger", "smaller", "zero"
+
+
+def report(
+    study: Stored,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of the report, in place of reports/STUDY")] = None,
+    home: Home = Path(),
+) -> None:
+    """Write the report of a study, as far as it is.
+
+    A page, and its tables and figures as data. A launch writes it too, in the end.
+
+    Example: studyhub report my_study
+    """
+    from studyhub.report.render import report as write
+    from studyhub.study.store import Store
+
+    home, name = located(study, home)
+    print(write(Store(home), name, out or home / "reports" / name))
+
+
+def compare(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="scores, .csv or .parquet: columns basin, arm, metrics, and fold, seed, period where there are several"
+        ),
+    ],
+    metric: Annotated[str, typer.Option(metavar="NAME", help="column to compare, such as nse")],
+    better: Annotated[str, typer.Option(metavar="ARM", help="arm that may be better")],
+    than: Annotated[str, typer.Option(metavar="ARM", help="arm to compare it with")],
+    alternative: Annotated[Alternative, typer.Option(help="ask whether --better is better, worse, or either")] = Alternative.GREATER,
+    direction: Annotated[Direction | None, typer.Option(help="what is better in this metric; for the project's own it is known")] = None,
+    period: Annotated[str | None, typer.Option(metavar="NAME", help="which one, where the table has several")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two arms over basins, in any table of scores.
+
+    By the paired Wilcoxon signed-rank test, folds and seeds averaged within a basin first.
+
+    Example: studyhub compare scores.csv --metric kge --better implicit --than sequential
+    """
+    from studyhub.catalog import METRICS
+    from studyhub.stats.compare import Question
+    from studyhub.stats.compare import compare as answer
+    from studyhub.stats.table import direction_of, read_scores
+    from studyhub.stats.wording import details, sentence
+
+    scores, column = read_scores(table, metric, (better, than), period)
+    question = Question(better, than, column, direction_of(column, direction and direction.value), alternative.value)
+    (found,) = answer(scores, [question])
+    known = METRICS.get(column.lower())
+    label, unit = (known.label, known.unit) if known else (column, "-")
+    if as_json:
+        print_json(asdict(found) | {"unit": unit, "sentence": sentence(found, label, unit)})
+        return
+    print(sentence(found, label, unit), end="\n\n")
+    first, *others = details(found, label, unit)
+    print_columns(first, others)
+
+
+def mirror(study: Stored, home: Home = Path(), as_json: AsJson = False) -> None:
+    """Bring MLflow up to date with a study.
+
+    A launch does that by itself; this makes up for what MLflow has missed, or makes all of its runs anew.
+
+    Example: studyhub mirror my_study
+    """
+    from studyhub.runner.mirroring import Writer
+    from studyhub.study.store import Store
+
+    home, name = located(study, home)
+    store = Store(home)
+    store.read_study(name)
+    writer = Writer(store, name)
+    if not writer.take():
+        print(f"another process is bringing MLflow up to date with {name} just now, such as a launch: left to it", file=sys.stderr)
+        return
+    try:
+        counts = asdict(writer.sync(mark=True))
+    finally:
+        writer.give_back()
+    if as_json:
+        print_json({"study": name, "mlflow": str(writer.tracking), **counts})
+    else:
+        print(f"{name}: {', '.join(f'{count} {what}' for what, count in counts.items())} runs in {writer.tracking}")
+
+
+def ui(
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="name of a study; all where none is given")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="port of this machine to serve the pages on")] = 5000,
+    home: Home = Path(),
+) -> None:
+    """Show studies in MLflow's web pages, until Ctrl-C.
+
+    On this machine only.
+
+    Example: studyhub ui my_study
+    """
+    from functools import partial
+
+    from studyhub.runner.browse import browse
+    from studyhub.study.store import Store
+
+    names = []
+    if study is not None:
+        home, name = located(study, home)
+        names.append(name)
+    browse(Store(home), names, port, say=partial(print, file=sys.stderr, flush=True), show=partial(print, flush=True))
