@@ -26,6 +26,15 @@ PACKAGES = (
     "ruamel.yaml",
 )
 
+# Names the commit where the package has come without its checkout: in an image, or sent to the node of a cluster.
+COMMIT, DIRTY = "STUDYHUB_COMMIT", "-dirty"
+
+
+def commit() -> str | None:
+    """The commit of this package, with ``-dirty`` after it where there are changes that it does not hold; None where it is not known."""
+    found = _code()
+    return f"{found['commit']}{DIRTY if found['dirty'] else ''}" if found["commit"] else None
+
 
 def provenance(*, device: str, dtype: str) -> dict[str, Any]:
     """What a result was made with, as JSON can hold it.
@@ -38,6 +47,9 @@ def provenance(*, device: str, dtype: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _code() -> dict[str, Any]:
+    told = os.environ.get(COMMIT)
+    if told:
+        return {"commit": told.removesuffix(DIRTY), "dirty": told.endswith(DIRTY)}
     package = Path(studyhub.__file__).resolve().parent
     top = _git(package, "rev-parse", "--show-toplevel")
     # An installed copy may lie inside someone else's checkout (.venv/lib/...): that commit says nothing about it.

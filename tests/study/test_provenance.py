@@ -74,3 +74,8 @@ def test_a_copy_inside_someone_elses_checkout_has_no_commit(checkout, tmp_path_f
 def test_without_git_there_is_no_commit(checkout):
     git(checkout, "init", "-q")
     assert ask(checkout, PATH="/nowhere")["commit"] is None
+
+
+def test_a_copy_knows_the_commit_that_it_is_told(checkout):
+    found = ask(checkout, STUDYHUB_COMMIT="0123abc-dirty")
+    assert (found["commit"], found["dirty"]) == ("0123abc", True)
