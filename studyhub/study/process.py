@@ -18,7 +18,12 @@ class Process:
 
     @classmethod
     def this(cls) -> "Process":
-        return cls(machine(), os.getpid(), _started(os.getpid()) or "")
+        return cls.numbered(os.getpid())
+
+    @classmethod
+    def numbered(cls, pid: int) -> "Process":
+        """A process of this machine, by its number."""
+        return cls(machine(), pid, _started(pid) or "")
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Process | None":
