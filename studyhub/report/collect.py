@@ -1,9 +1,8 @@
 """What a study has brought so far, read from its folder and its trials' files alone."""
 
-import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,18 @@ import pandas as pd
 from studyhub.catalog import METRICS
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
+from studyhub.study.epochs import read_epochs
 from studyhub.study.files import make_folder, writing
+from studyhub.study.leases import attempt_name
 from studyhub.study.lists import Frozen
 from studyhub.study.spec import Arm, StudySpec, read
-from studyhub.study.status import in_words
+from studyhub.study.standing import Standing
+from studyhub.study.status import cause, look
 from studyhub.study.store import Store, claim_text
 
 SCORES, SIMULATION, LISTS = "scores.parquet", "simulation.parquet", "split.csv"
 CELL_COLUMNS = {"trial": "str", "arm": "str", "fold": "int64", "seed": "int64"}
 COLUMNS = CELL_COLUMNS | {"basin": "str", "period": "str"} | dict.fromkeys(METRICS, "float64") | {"days": "int64"}
-EPOCH = {"number", "loss", "validation", "solve"}
 FACTS = {"gauge_lat": "lat", "gauge_lon": "lon", "climate_group": "climate"}
 
 
@@ -35,7 +36,7 @@ class Run:
     cause : why it diverged or failed
     result : what its ``result.json`` says; empty until the trial ends
     files : folder of its latest attempt
-    epochs : what each epoch of that attempt brought, in their order
+    epochs : what each epoch brought, in their order
     """
 
     cell: Cell
@@ -135,7 +136,8 @@ def collect(store: Store, name: str) -> Results:
     """
     study = store.read_study(name)
     spec = read(store.study_folder(name) / "spec.yaml", name=name)
-    runs = tuple(_run(store, cell) for cell in study.cells)
+    looks = look(store, study.cells)
+    runs = tuple(_run(store.trial_folder(cell.trial), cell, *found) for cell, found in zip(study.cells, looks, strict=True))
     basins = _basins(study.data.get("basins") or {})
     return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, store.declared(name), _lists(store.study_folder(name)))
 
@@ -160,18 +162,6 @@ def write_scores(results: Results, folder: Path) -> Path:
     return path
 
 
-def read_epochs(attempt: Path) -> Iterator[dict[str, Any]]:
-    """Epochs of an attempt, in their order; one that is being written is left for next time."""
-    for path in sorted((attempt / "epochs").glob("*.json")):
-        try:
-            epoch = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return
-        if not isinstance(epoch, dict) or not EPOCH <= epoch.keys():
-            return
-        yield epoch
-
-
 def _lists(folder: Path) -> Frozen | None:
     """Lists of a study that has any; damaged ones are none, for scores do not depend on them."""
     try:
@@ -180,12 +170,10 @@ def _lists(folder: Path) -> Frozen | None:
         return None
 
 
-def _run(store: Store, cell: Cell) -> Run:
-    state, result = store.state(cell.trial), store.result(cell.trial) or {}
-    cause = result.get("cause") if result else (store.failure(cell.trial) or {}).get("cause") or store.damage(cell.trial)
-    files = store.latest_attempt(cell.trial)
-    epochs = tuple(read_epochs(files)) if files else ()
-    return Run(cell, result.get("state", state), in_words(cause), result, files, epochs)
+def _run(folder: Path, cell: Cell, state: str, standing: Standing) -> Run:
+    files = folder / attempt_name(standing.attempt) if standing.attempt else None
+    epochs = tuple(epoch.content for epoch in read_epochs(folder, standing.attempt))
+    return Run(cell, state, cause(standing), standing.result, files, epochs)
 
 
 def _scores(run: Run) -> pd.DataFrame:

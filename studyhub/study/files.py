@@ -112,7 +112,7 @@ def _json(content: Any) -> str:
     return json.dumps(plain(content), indent=1, allow_nan=False) + "\n"
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path | str) -> dict[str, Any] | None:
     """Read a JSON object; None where there is no file.
 
     Raises
@@ -121,7 +121,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
         The file cannot be read, or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            content = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -151,7 +151,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     ValueError
         It cannot be used: what is wrong with it.
     """
-    return _usable(folder / RESULT, folder)
+    return _usable(f"{folder}/{RESULT}", folder)
 
 
 def usable_result(folder: Path) -> dict[str, Any] | None:
@@ -162,7 +162,7 @@ def usable_result(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _usable(path: Path, folder: Path) -> dict[str, Any] | None:
+def _usable(path: Path | str, folder: Path) -> dict[str, Any] | None:
     result = read_json(path)
     if result is None:
         return None

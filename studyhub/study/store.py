@@ -79,7 +79,7 @@ class Store:
         """How each of many trials stands: ten thousand take a second or two."""
         folder = self.home / "store" / "trials"
         there, now = _names(folder), cache(partial(now_on, folder))
-        return {trial: look(self.trial_folder(trial), now) if trial in there else Standing("pending") for trial in dict.fromkeys(trials)}
+        return {trial: look(folder / trial, now) if trial in there else Standing("pending") for trial in dict.fromkeys(trials)}
 
     def result(self, trial: str) -> dict[str, Any] | None:
         """What result.json says; None unless the trial has finished or diverged. A damaged result counts as none: see ``damage``."""
@@ -180,12 +180,12 @@ def require_known(path: Path) -> None:
     StoreError
         both formats, and what to do
     """
+    why = f"{path}: "
     try:
-        given = (read_json(path) or {"format": FORMAT}).get("format")
+        said = read_json(path)
     except ValueError as error:
-        given, why = None, f"{error}; "
-    else:
-        why = f"{path}: "
+        said, why = {}, f"{error}; "
+    given = FORMAT if said is None else said.get("format")
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise StoreError(f'{why}{{"format": {FORMAT}}} is required; write that into it, if this version of studyhub made the store')
     if given > FORMAT:

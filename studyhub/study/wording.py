@@ -51,3 +51,32 @@ def _written(value: Any) -> str:
             return "[" + ", ".join(_written(item) for item in value) + "]"
         case _:
             return str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(7.4), duration(130), duration(3900), duration(200000)
+    ('7 s', '2 min 10 s', '1 h 5 min', '2 d 7 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 2 * 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def size(count: float) -> str:
+    """Bytes as a person says them.
+
+    >>> size(900), size(3_400_000), size(2.5e12)
+    ('900 B', '3.4 MB', '2.5 TB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

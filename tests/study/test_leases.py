@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -38,6 +40,33 @@ lease = Store(sys.argv[1]).claim(sys.argv[2])
 (lease.folder / "epoch-1.json").write_text("{}")
 print(lease.attempt, flush=True)
 sys.stdin.read()
+"""
+
+# Runs what nobody else runs until all is done. Two that are at one trial at the same time are noticed by the lock on its file.
+LAUNCHER = """
+import fcntl, random, sys, time
+from pathlib import Path
+from studyhub.study.store import Store
+home, trials = Path(sys.argv[1]), sys.argv[2:]
+store = Store(home)
+random.shuffle(trials)
+while left := [trial for trial in trials if store.result(trial) is None]:
+    for trial in left:
+        lease = store.claim(trial)
+        if lease is None:
+            continue
+        with lease.beating(), open(home / "at_work" / trial, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                (home / "clashes" / f"{trial}:{lease.attempt}").touch()
+            time.sleep(random.uniform(0.02, 0.08))
+            if random.random() < 0.1:
+                lease.fail({"cause": "chance"})
+            elif random.random() < 0.1:
+                lease.release()
+            elif lease.finish({"state": "finished", "by": lease.attempt}):
+                (home / "completed" / f"{trial}:{lease.attempt}").touch()
 """
 
 
@@ -106,6 +135,33 @@ def test_two_processes_that_claim_at_once_never_get_the_same_trial(store, stale)
     holders = sorted(trial for claims in won for trial, _ in claims)
     assert holders == trials
     assert {attempt for claims in won for _, attempt in claims} == {"attempt-002" if stale else "attempt-001"}
+
+
+def test_launches_that_are_killed_at_random_end_each_trial_once(store):
+    trials, dice = [f"{number:016x}" for number in range(40)], random.Random(1)
+    for name in ("at_work", "clashes", "completed"):
+        (store.home / name).mkdir()
+    running = [start(LAUNCHER, store.home, *trials) for _ in range(4)]
+    killed, limit = 0, time.monotonic() + 100
+    while any(store.result(trial) is None for trial in trials):
+        assert time.monotonic() < limit
+        time.sleep(dice.uniform(0.1, 0.4))
+        place = dice.randrange(4)
+        killed += running[place].poll() is None
+        end(running[place])
+        running[place] = start(LAUNCHER, store.home, *trials)
+    for process in running:
+        assert process.wait(60) == 0
+    end(*running)
+    assert killed >= 3
+    assert list((store.home / "clashes").iterdir()) == []
+    completed = dict(path.name.split(":") for path in (store.home / "completed").iterdir())
+    assert len(completed) == len(list((store.home / "completed").iterdir())), "none was run twice to its end"
+    # A kill may come between the result and the mark.
+    assert len(trials) - killed <= len(completed) <= len(trials)
+    for trial in trials:
+        result = store.result(trial)
+        assert result["by"] == result["attempt"] == completed.get(trial, result["attempt"])
 
 
 def test_a_process_that_judged_too_late_takes_nothing(store, monkeypatch):
@@ -211,6 +267,94 @@ def test_who_was_silent_for_too_long_has_lost_the_trial(store):
     assert store.result(TRIAL) is None
     assert second.finish({"state": "finished", "by": "the second"})
     assert store.result(TRIAL) == {"state": "finished", "by": "the second", "attempt": "attempt-002"}
+
+
+def test_of_two_that_both_believe_to_hold_a_trial_the_first_to_finish_has_it(store, monkeypatch):
+    """A process that is frozen after its last look at the lease, while another takes over and finishes."""
+    lease = store.claim(TRIAL)
+    look, woken = leases.Lease.held, []
+
+    def frozen(self: leases.Lease) -> bool:
+        held = look(self)
+        if self.number == 1 and not woken:
+            woken.append(self)
+            age(lease.trial_folder, 1, STALE_AFTER + 1)
+            assert store.claim(TRIAL).finish({"state": "finished", "by": "the second"})
+        return held
+
+    monkeypatch.setattr(leases.Lease, "held", frozen)
+    assert not lease.finish({"state": "finished", "by": "the first"})
+    assert store.result(TRIAL)["by"] == "the second"
+    assert not lease.held()
+
+
+def test_who_runs_a_trial_that_another_has_ended_is_told(store):
+    lease = store.claim(TRIAL)
+    age(lease.trial_folder, 1, STALE_AFTER + 1)
+    second = store.claim(TRIAL)
+    (lease.trial_folder / "result.json").write_text('{"state": "finished", "attempt": "attempt-001"}')
+    assert not second.heartbeat()
+    assert not second.finish({"state": "finished"})
+    assert store.result(TRIAL)["attempt"] == "attempt-001"
+
+
+def test_a_damaged_result_that_another_makes_whole_meanwhile_stays(store, monkeypatch):
+    lease = store.claim(TRIAL)
+    path = lease.trial_folder / "result.json"
+    path.write_text("{")
+    rename = os.rename
+
+    def late(source: Path, target: Path) -> None:
+        path.write_text('{"state": "finished", "attempt": "attempt-001", "by": "another"}')
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", late)
+    assert not lease.finish({"state": "finished"})
+    assert store.result(TRIAL)["by"] == "another"
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_filesystems_without_hard_links_serve_too(store, monkeypatch, code):
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    lease = store.claim(TRIAL)
+    assert lease.finish({"state": "finished", "by": "the first"})
+    assert not lease.finish({"state": "finished", "by": "late"})
+    assert store.result(TRIAL)["by"] == "the first"
+    assert sorted(path.name for path in lease.trial_folder.iterdir()) == ["attempt-001", "lease-001.json", "result.json"]
+
+
+def test_an_answer_that_the_network_loses_is_no_refusal(store, monkeypatch):
+    link = os.link
+
+    def repeated(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", repeated)
+    assert store.claim(TRIAL).finish({"state": "finished"})
+
+
+def test_a_lease_says_who_when_and_on_what(store):
+    lease = store.claim(TRIAL, device="cuda:1")
+    record, beat = leases.read_lease(lease.trial_folder, 1)
+    assert (record["device"], record["pid"]) == ("cuda:1", os.getpid())
+    assert abs(beat - time.time()) < 60 and record["begun"].endswith("Z")
+    assert leases.read_lease(lease.trial_folder, 2) is None
+
+
+def test_a_filesystem_that_is_away_for_a_moment_ends_no_heartbeat(store, monkeypatch):
+    lease = store.claim(TRIAL)
+
+    def away(path: Path) -> None:
+        raise OSError(errno.EIO, "away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "utime", away)
+        assert lease.heartbeat()
+    assert lease.heartbeat()
 
 
 def test_a_lease_whose_folder_was_removed_is_lost(store):

@@ -172,6 +172,54 @@ def test_a_trial_is_named_by_its_id(store, trial):
         store.trial_folder(trial)
 
 
+def test_a_store_says_its_format_and_one_of_a_newer_version_is_refused(store):
+    path = store.home / "store" / "format.json"
+    store.check_writable()
+    assert json.loads(path.read_text()) == {"format": 1}
+    Store(store.home).check_writable()
+    path.write_text('{"format": 2, "more": true}')
+    with pytest.raises(
+        StoreError, match="format.json: written by a newer studyhub in format 2, this one knows formats up to 1; update studyhub, or"
+    ):
+        Store(store.home)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "1"}', '{"format": 0}', '{"format": true}', "{}"])
+def test_a_format_that_cannot_be_read_is_a_message(store, text):
+    store.check_writable()
+    (store.home / "store" / "format.json").write_text(text)
+    with pytest.raises(StoreError, match='format.json.* {"format": 1} is required; write that into it'):
+        Store(store.home)
+
+
+def test_many_trials_are_looked_at_at_once_as_each_alone(store):
+    trials = [f"{number:016x}" for number in range(6)]
+    store.claim(trials[0]).finish({"state": "finished", "loss": 1})
+    store.claim(trials[1]).fail({"cause": "x", "kind": "data"})
+    store.claim(trials[2]).release({"rung": 4})
+    store.claim(trials[3])
+    store.claim(trials[4]).finish({"state": "diverged", "cause": "y"})
+    (store.trial_folder(trials[4]) / "result.json").write_text("{")
+    found = store.look_at(trials)
+    assert list(found) == trials
+    assert found == {trial: store.look(trial) for trial in trials}
+    assert [found[trial].state for trial in trials] == ["finished", "failed", "stopped", "running", "running", "pending"]
+    assert (found[trials[0]].result["loss"], found[trials[1]].failure["kind"]) == (1, "data")
+    assert "incomplete or damaged" in found[trials[4]].damage
+    assert json.loads((store.latest_attempt(trials[2]) / "stopped.json").read_text()) == {"rung": 4}
+
+
+def test_a_trial_that_ends_between_two_looks_is_not_taken_for_stopped(store, monkeypatch):
+    lease = store.claim(TRIAL)
+
+    def dies(folder: Path, number: int, now: object) -> bool:
+        lease.finish({"state": "finished"})
+        return False
+
+    monkeypatch.setattr("studyhub.study.standing.is_live", dies)
+    assert store.state(TRIAL) == "finished"
+
+
 def test_a_study_is_kept_and_replaced(store):
     assert store.studies() == ()
     store.write_study("second", "question: b\n", CELLS)
