@@ -9,15 +9,13 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from studyhub.errors import DataError
+from studyhub.object_store import RemoteFolder
 
 REMOTE = ("s3", "gs")
-CONNECT_SECONDS, PATIENCE_SECONDS = 10, 60
 
 
 class Folder(Protocol):
@@ -118,71 +116,3 @@ class LocalFolder:
             return tuple(sorted(entry.name for entry in os.scandir(self.path) if not entry.name.startswith(".")))
         except (FileNotFoundError, NotADirectoryError):
             return ()
-
-
-@dataclass(frozen=True)
-class RemoteFolder:
-    """A folder in an object store; ``path`` is bucket and key."""
-
-    uri: str
-    path: str
-
-    def __str__(self) -> str:
-        return self.uri
-
-    @property
-    def _store(self) -> Any:
-        return _file_system(self.uri.partition("://")[0])
-
-    def size(self, name: str) -> int:
-        (info,) = self._store.get_file_info([f"{self.path}/{name}"])
-        if not info.is_file:
-            raise FileNotFoundError(f"{self.uri}/{name}")
-        return info.size
-
-    def read(self, name: str) -> bytes:
-        with self._store.open_input_file(f"{self.path}/{name}") as file:
-            return file.read()
-
-    def source(self, name: str) -> Any:
-        return self._store.open_input_file(f"{self.path}/{name}")
-
-    def write(self, name: str, content: bytes) -> None:
-        with self._store.open_output_stream(f"{self.path}/{name}") as file:
-            file.write(content)
-
-    def remove(self, name: str) -> None:
-        with suppress(FileNotFoundError):
-            self._store.delete_file(f"{self.path}/{name}")
-
-    def names(self) -> tuple[str, ...]:
-        from pyarrow.fs import FileSelector
-
-        found = self._store.get_file_info(FileSelector(self.path, allow_not_found=True))
-        return tuple(sorted(info.base_name for info in found))
-
-
-def _emulated() -> dict[str, Any]:
-    """Google's own tools take another server than theirs from STORAGE_EMULATOR_HOST, without credentials."""
-    host = os.environ.get("STORAGE_EMULATOR_HOST")
-    if not host:
-        return {}
-    scheme, apart, place = host.partition("://")
-    return {"anonymous": True, "scheme": scheme if apart else "http", "endpoint_override": place if apart else host}
-
-
-@lru_cache
-def _file_system(scheme: str) -> Any:
-    # Loaded here alone: a study on this machine's disk is planned without pyarrow.
-    from pyarrow import fs
-
-    if scheme == "gs":
-        return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=PATIENCE_SECONDS), **_emulated())
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return fs.S3FileSystem(
-        endpoint_override=endpoint,
-        region=region or ("us-east-1" if endpoint else None),
-        connect_timeout=CONNECT_SECONDS,
-        request_timeout=PATIENCE_SECONDS,
-    )

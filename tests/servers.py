@@ -13,7 +13,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import boto3
     from moto.server import ThreadedMotoServer
 
-    from studyhub import storage
+    from studyhub.object_store import file_system
 
     getLogger("werkzeug").setLevel(ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -29,8 +29,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         }.items():
             monkeypatch.setenv(name, value)
         boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="basins")
-        storage._file_system.cache_clear()
+        file_system.cache_clear()
         yield "s3://basins"
     finally:
-        storage._file_system.cache_clear()
+        file_system.cache_clear()
         server.stop()
