@@ -13,6 +13,7 @@ from rich.text import Text
 
 from studyhub.runner.pace import AT_WORK, ENDED, Costs, Row, left
 from studyhub.runner.show import Mode, Show
+from studyhub.study.wording import duration
 
 QUIET_SECONDS = 30.0
 COLOURS = {"running": "cyan", "finished": "green", "diverged": "yellow", "failed": "red", "stopped": "magenta"}
@@ -196,17 +197,3 @@ def shortened(text: str, width: int) -> str:
         return text
     end = (width - 1) // 2
     return f"{text[: width - 1 - end]}…{text[-end:]}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> duration(7.4), duration(130), duration(3900)
-    ('7 s', '2 min 10 s', '1 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

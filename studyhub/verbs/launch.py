@@ -41,7 +41,7 @@ def launch(
 def retry(
     study: Stored,
     failed: Annotated[bool, typer.Option("--failed", help="the trials that have failed")] = False,
-    arm: Annotated[list[str] | None, typer.Option(metavar="ARM", help="those of this arm only; may be repeated")] = None,
+    arm: Annotated[str | None, typer.Option(metavar="ARM", help="those of this arm only")] = None,
     address: Address = None,
     quiet: Quiet = False,
     as_json: AsEvents = False,
@@ -65,7 +65,7 @@ def retry(
     store = Store(home)
     trials = failed_trials(store, name, arm)
     if not trials:
-        print(f"no trial of {name} has failed" + (f" in {', '.join(arm)}" if arm else ""))
+        print(f"no trial of {name} has failed" + (f" in arm {arm}" if arm else ""))
         return
     file = store.study_folder(name) / "spec.yaml"
     raise typer.Exit(_run(file, home, (), (), name, trials, address, quiet=quiet, as_json=as_json))

@@ -37,7 +37,7 @@ Address = Annotated[
 ]
 
 
-def help_of(verb: Callable[..., None]) -> str:
+def help_of(verb: Callable[..., object]) -> str:
     """Return a verb's docstring for the terminal: paragraphs without the line breaks of the source, each example on a line of its own."""
     paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
     return "\n\n".join(text if text.startswith("Example:") else " ".join(text.split("\n")) for text in paragraphs)

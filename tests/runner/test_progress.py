@@ -6,7 +6,7 @@ from rich.console import Console
 
 from studyhub.runner.events import Events
 from studyhub.runner.pace import Row
-from studyhub.runner.progress import Progress, duration, shortened
+from studyhub.runner.progress import Progress, shortened
 from studyhub.runner.show import Mode, Show
 
 
@@ -190,11 +190,6 @@ def test_events_tell_all_of_it_to_a_program(clock):
     ]
     assert [event["state"] for event in events if event["event"] == "ended"] == ["finished", "diverged", "failed"]
     assert kept[-1] == {"event": "message", "level": "note", "text": "compiling"}
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (130, "2 min 10 s"), (3900, "1 h 5 min")])
-def test_duration(seconds, text):
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize("width", range(3, 12))
