@@ -142,6 +142,24 @@ STATIC_FROM = {
     "last_test_day": "static parameters are the network's output on the last test day, as in the published adjoint program",
 }
 
+DESIGNS = {
+    "full": "every level of each factor with every level of all others",
+    "one_at_a_time": "a baseline, and each factor's other levels on it, one at a time",
+    "leave_one_out": "a complete model, and each factor set back on it, one at a time",
+    "list": "combinations that the study file lists",
+}
+
+SAMPLERS = {
+    "tpe": "a tree of Parzen estimators: after a first batch by chance, mostly near what did well",
+    "random": "by chance",
+    "grid": "all configurations, in an order by chance",
+}
+SCHEDULERS = {
+    "none": "every training of a search goes to its end",
+    "halving": "the better half of a batch goes on at each rung",
+    "wilcoxon": "those go on that are not clearly worse, basin by basin, than the best so far",
+}
+
 READERS = {
     "camels-us": "CAMELS-US as distributed: Daymet forcing, USGS discharge, attribute files",
     "caravan": "Caravan: ERA5-Land forcing, discharge and attributes of many countries, CSV or netCDF",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from studyhub.study.shape import Resources
 
-MARKS = (Path("/proc/driver/nvidia/gpus"), Path("/dev/nvidia0"), Path("/dev/dxg"))  # the last is Windows' door for Linux to its GPU
+# Not /proc/driver/nvidia: a container that was given no GPU shows its host's.
+DEVICES = ("/dev/nvidia[0-9]*", "/usr/lib/wsl/lib/libcuda.so.1")
 
 
 def backend_here(resources: Resources) -> str:
@@ -19,4 +20,4 @@ def _has_gpu() -> bool:
     """Whether this machine shows an NVIDIA GPU. ``CUDA_VISIBLE_DEVICES`` that is empty, or begins with -1, hides all of them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     hidden = visible is not None and (not visible.strip() or visible.strip().startswith("-1"))
-    return not hidden and any(path.exists() for path in MARKS)
+    return not hidden and any(any(Path("/").glob(pattern[1:])) for pattern in DEVICES)

@@ -6,9 +6,9 @@ from typing import Any
 
 from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS
 from studyhub.study import splits
+from studyhub.study.arms import Arm, meaningful
 from studyhub.study.external import ExternalArm
 from studyhub.study.plan import Plan
-from studyhub.study.resolve import Arm, meaningful
 from studyhub.study.settings import Columns
 from studyhub.study.spec import StudySpec
 from studyhub.study.splits import LeftOut

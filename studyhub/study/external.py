@@ -7,14 +7,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from studyhub.errors import DataError, SpecError
+from studyhub.errors import DataError
 from studyhub.study.settings import Columns
 from studyhub.study.wording import listed
-
-if TYPE_CHECKING:
-    from studyhub.study.yaml import Document
+from studyhub.study.yaml import Key
 
 SEED = 0
 KEYS = ("external", "columns")
@@ -40,11 +38,12 @@ class ExternalArm:
         return {"external": str(self.table), "columns": asdict(self.columns)}
 
 
-def resolve(document: "Document", name: str, arm: Mapping[str, Any]) -> tuple[ExternalArm, list[SpecError]]:
+def resolve(name: str, home: Key, own: Mapping[str, Any]) -> tuple[ExternalArm, list[tuple[Key, str]]]:
     """Read an arm that says ``external``, and name everything in it that has no meaning for such an arm."""
-    columns = Columns(**arm["columns"].said()) if "columns" in arm else Columns()
-    errors = [document.error(message, "arms", name, key) for key, message in _problems(arm, columns)]
-    return ExternalArm(name, Path(arm["external"]).absolute(), columns), errors
+    columns = Columns(**own["columns"].said()) if "columns" in own else Columns()
+    return ExternalArm(name, Path(own["external"]).absolute(), columns), [
+        ((*home, key), message) for key, message in _problems(own, columns)
+    ]
 
 
 def _problems(arm: Mapping[str, Any], columns: Columns) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,10 @@ from studyhub.study.lists import read_basins
 from studyhub.study.settings import Period
 from studyhub.study.wording import listed, shown, unknown
 
+LONGEST_NAME = 100  # characters of an arm's name
+ARM_NAME = re.compile(rf"[^\W\d_][\w+=.-]{{0,{LONGEST_NAME - 1}}}")
+NOT_FACTORS = ("arm", "fold", "seed")
+
 
 def level(what: str, known: Collection[str]) -> AfterValidator:
     """One of the names that the catalog knows."""
@@ -166,9 +170,53 @@ def _forcing(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _arm_name(value: str) -> str:
-    if not re.fullmatch(r"[^\W\d_][\w+-]{0,59}", value):
-        raise ValueError(f"an arm's name begins with a letter and holds letters, digits, `_`, `-` and `+` (at most 60), got {value!r}")
+    if not ARM_NAME.fullmatch(value):
+        known = f"letters, digits, `_`, `-`, `+`, `=` and `.` (at most {LONGEST_NAME})"
+        raise ValueError(f"an arm's name begins with a letter and holds {known}, got {value!r}")
     return value
+
+
+def _factor_name(value: str) -> str:
+    if not re.fullmatch(r"[^\W\d_]\w{0,39}", value):
+        raise ValueError(f"a factor's name begins with a letter and holds letters, digits and `_` (at most 40), got {value!r}")
+    if value in NOT_FACTORS:
+        raise ValueError(f"{listed(NOT_FACTORS)} are of every study, and no names of factors; take another name")
+    return value
+
+
+def _labels(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not all(isinstance(label, str) and label for label in value.values()):
+        raise ValueError(f'needs factors and the labels of their levels, such as {{components: "4"}}, got {shown(value)}')
+    return tuple(value.items())
+
+
+def _condition(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"needs keys and the values that they must have, such as {{scheme: [explicit, rk4]}}, got {shown(value)}")
+    return value
+
+
+def _point(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"needs factors and their levels, such as {{components: 4}}, got {shown(value)}")
+    return value
+
+
+def _validation(value: Any) -> str | float:
+    if value == "period":
+        return "period"
+    share = value.get("basins") if isinstance(value, dict) and value.keys() == {"basins"} else None
+    if isinstance(share, int | float) and 0 < share < 1:
+        return float(share)
+    raise ValueError(f"needs `period`, or the share of the training basins that judge, such as {{basins: 0.25}}, got {shown(value)}")
+
+
+def _searched_arms(value: Any) -> str | tuple[str, ...]:
+    if value == "all":
+        return value
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"needs `all`, or a list of arms, got {shown(value)}")
+    return distinct(tuple(value))
 
 
 def _column_name(value: str) -> str:
@@ -185,6 +233,12 @@ def _ingested(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_text)]
 ArmName = Annotated[str, AfterValidator(_arm_name)]
+FactorName = Annotated[str, AfterValidator(_factor_name)]
+Labels = Annotated[tuple[tuple[str, str], ...], PlainValidator(_labels)]
+Condition = Annotated[dict[str, Any], PlainValidator(_condition)]
+Point = Annotated[dict[str, Any], PlainValidator(_point)]
+Validation = Annotated[str | float, PlainValidator(_validation)]
+SearchedArms = Annotated[str | tuple[str, ...], PlainValidator(_searched_arms)]
 ColumnName = Annotated[str, AfterValidator(_column_name)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

@@ -33,7 +33,10 @@ EXAMPLES = {
     "split": "{train: [1985-10-01, 1995-09-30], test: [1997-10-01, 2007-09-30]}",
     "train": "[1985-10-01, 1995-09-30]",
     "test": "[1997-10-01, 2007-09-30]",
-    "arms": "a name for each arm, and what it changes",
+    "parameters": "{learning_rate: {low: 1e-4, high: 0.01, log: true}}",
+    "budget": "trainings for each arm and fold, such as 12",
+    "arm": "an arm",
+    "levels": "[1, 4, 16]",
     "seeds": "[1, 2, 3]",
     "better": "an arm",
     "than": "an arm",
@@ -46,12 +49,14 @@ def translate(
     error: ValidationError,
     keys: Callable[[Key], tuple[str, ...]] | None = None,
     examples: Mapping[str, str] = EXAMPLES,
+    at: Callable[[Key], Key] = lambda key: key,
 ) -> list[SpecError]:
     """One SpecError for each of pydantic's findings; a required key that is only misspelt is not missed too.
 
-    ``keys`` says which keys the mapping at a place may hold, None for those of a study; ``examples`` what a required key may say.
+    ``keys`` says which keys the mapping at a place may hold, None for those of a study; ``examples`` what a required key may say; ``at``
+    where in the document a finding's key stands, where only part of it was checked.
     """
-    details = [(_key(detail), detail) for detail in error.errors(include_url=False)]
+    details = [(at(_key(detail)), detail) for detail in error.errors(include_url=False)]
     unknown = {key: _unknown_key(document, key, keys) for key, detail in details if detail["type"] == "extra_forbidden"}
     known = keys or (lambda parent: _known(document, parent))
     meant = {(*key[:-1], name) for key, words in unknown.items() for name in known(key[:-1]) if f"`{name}`" in words}

@@ -1,56 +1,43 @@
 """The shape of a study file: which keys there are, and what each takes.
 
-Pydantic stays in this module and its neighbours ``levels`` and ``mistakes``. A key that the file leaves out is left out of ``said()`` too:
-``study.resolve`` fills in the defaults, arm by arm.
+Pydantic stays in this module and its neighbours ``arm_keys``, ``levels``, ``factors`` and ``mistakes``. A key that the file leaves out is
+left out of ``said()`` too: ``study.defaults`` has the defaults, arm by arm.
 """
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from studyhub.catalog import CHECKPOINTS, LOSSES, METRICS, MODELS, OPTIMIZERS, PHYSICS, READERS, RECIPES, SCHEMES, SPLITS, STATIC_FROM
+from studyhub.catalog import DESIGNS, METRICS, READERS, SAMPLERS, SCHEDULERS, SPLITS
+from studyhub.study.arm_keys import UNSAID, ArmKeys, ColumnKeys, InitFrom, LevelKeys, ModelKeys, Shape, TrainingKeys
 from studyhub.study.levels import (
     ArmName,
-    Attributes,
     Basins,
-    ColumnName,
+    Condition,
     Count,
     Distinct,
+    FactorName,
     Fill,
-    Fixed,
-    Forcing,
-    Fraction,
     Gpus,
     Groups,
     MaybePeriod,
     OrEmpty,
     OrEmptyList,
     OrNone,
-    Parameters,
     PeriodLevel,
+    Point,
     Positive,
-    Rates,
+    SearchedArms,
     Seed,
     Shards,
     Text,
     Texts,
+    Validation,
     WholeBasins,
     Years,
     ingested,
     level,
 )
-
-UNSAID: Any = None  # never seen: only said keys are read
-
-
-class Shape(BaseModel):
-    """One mapping of the file: its keys are all there is, and ``1`` is not ``"1"``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    def said(self) -> dict[str, Any]:
-        """Only what the file says."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class Synthetic(Shape):
@@ -115,53 +102,43 @@ class SplitKeys(Shape):
     long_record: YearsKeys | None = None
 
 
-class ModelKeys(Shape):
-    model: Annotated[str, level("model", MODELS)] = UNSAID
-    forcing: Forcing = UNSAID
-    attributes: Attributes = UNSAID
-    hidden_size: Count = UNSAID
-    dropout: Annotated[float, Field(ge=0, lt=1)] = UNSAID
-    recipe: Annotated[str, level("recipe", RECIPES)] = UNSAID
-    physics: Annotated[str, level("physics", PHYSICS)] = UNSAID
-    scheme: Annotated[str, level("scheme", SCHEMES)] = UNSAID
-    steps_per_day: Count = UNSAID
-    raw_stores: bool = UNSAID
-    capillary_rise: bool = UNSAID
-    components: Count = UNSAID
-    dynamic: Parameters = UNSAID
-    fixed: Fixed = UNSAID
-    warmup_gradients: bool = UNSAID
-    static_from: Annotated[str, level("level", STATIC_FROM)] = UNSAID
+class FactorKeys(Shape):
+    """A factor that takes part under a condition only."""
+
+    levels: Any
+    when: Condition = UNSAID
 
 
-class TrainingKeys(Shape):
-    epochs: Count = UNSAID
-    batch: Count = UNSAID
-    window: Count = UNSAID
-    updates_per_epoch: Annotated[Count | None, OrNone] = UNSAID
-    optimizer: Annotated[str, level("optimizer", OPTIMIZERS)] = UNSAID
-    learning_rate: Rates = UNSAID
-    gradient_norm: Annotated[Positive | None, OrNone] = UNSAID
-    loss: Annotated[str, level("loss", LOSSES)] = UNSAID
-    loss_weight: Fraction = UNSAID
-    checkpoint: Annotated[str, level("level", CHECKPOINTS)] = UNSAID
-    resident: Annotated[Count | None, OrNone] = UNSAID
+class DesignKeys(Shape):
+    """Which combinations of levels are run; ``study.design`` says which keys have a meaning for which kind."""
+
+    kind: Annotated[str, level("design", DESIGNS)]
+    baseline: Point = UNSAID
+    complete: Point = UNSAID
+    cells: Annotated[tuple[Point, ...], Field(strict=False, min_length=1)] = UNSAID
 
 
-class ColumnKeys(Shape):
-    """What the columns of an external table are called in it."""
+class DomainKeys(Shape):
+    """What a search may draw for one key."""
 
-    basin: ColumnName = UNSAID
-    date: ColumnName = UNSAID
-    qsim: ColumnName = UNSAID
+    low: float = UNSAID
+    high: float = UNSAID
+    log: bool = False
+    choices: Any = UNSAID
+    when: Condition = UNSAID
 
 
-class ArmKeys(ModelKeys, TrainingKeys):
-    """``external`` makes it a simulation from elsewhere. The path is as written: from the folder where the command runs."""
-
-    may_diverge: bool = UNSAID
-    external: Text = UNSAID
-    columns: Annotated[ColumnKeys, OrEmpty] = UNSAID
+class SearchKeys(Shape):
+    parameters: Annotated[dict[str, DomainKeys], Field(min_length=1)]
+    budget: Count
+    batch: Count = 4
+    sampler: Annotated[str, level("sampler", SAMPLERS)] = "tpe"
+    scheduler: Annotated[str, level("scheduler", SCHEDULERS), BeforeValidator(lambda value: "none" if value is None else value)] = "none"
+    rungs: Annotated[tuple[Count, ...], Field(strict=False), OrEmptyList] = ()
+    objectives: Annotated[tuple[Annotated[str, level("metric", METRICS)], ...], Field(strict=False, min_length=1), Distinct] = ("nse",)
+    validation: Validation = "period"
+    seed: Seed = 1
+    arms: SearchedArms = "all"
 
 
 class Resources(Shape):
@@ -180,13 +157,20 @@ class Claim(Shape):
     metric: Annotated[str, level("metric", METRICS)]
 
 
+FULL = DesignKeys(kind="full")
+
+
 class StudyFile(Shape):
     question: Text
     data: Data = Synthetic()
     split: SplitKeys
     shared: Annotated[ModelKeys, OrEmpty] = ModelKeys()
     training: Annotated[TrainingKeys, OrEmpty] = TrainingKeys()
-    arms: Annotated[dict[ArmName, Annotated[ArmKeys, OrEmpty]], Field(min_length=1)]
+    arms: Annotated[dict[ArmName, Annotated[ArmKeys, OrEmpty]], OrEmpty] = {}
+    factors: Annotated[dict[FactorName, Any], OrEmpty] = {}
+    design: Annotated[DesignKeys, BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)] = FULL
+    exclude: Annotated[tuple[Condition, ...], Field(strict=False), OrEmptyList] = ()
+    search: SearchKeys | None = None
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), Distinct]
     resources: Annotated[Resources, OrEmpty] = Resources()
     compare: Annotated[tuple[Claim, ...], Field(strict=False), OrEmptyList] = ()
@@ -194,11 +178,19 @@ class StudyFile(Shape):
 
 def keys_at(path: tuple[str | int, ...]) -> tuple[str, ...]:
     """Keys that the mapping at ``path`` may hold."""
-    if path[:1] == ("arms",) and path[2:] == ("columns",):
-        return tuple(ColumnKeys.model_fields)
-    if path[:1] == ("split",) and path[1:2] in (("min_years",), ("long_record",)):
-        return tuple(YearsKeys.model_fields)
-    shape = _SECTIONS.get(str(path[0])) if path else StudyFile
+    match path:
+        case ():
+            shape = StudyFile
+        case ("arms", _, "columns"):
+            shape = ColumnKeys
+        case ("arms" | "factors", *_, "init_from"):
+            shape = InitFrom
+        case ("split", "min_years" | "long_record"):
+            shape = YearsKeys
+        case ("search", "parameters", _):
+            shape = DomainKeys
+        case (section, *_):
+            shape = _SECTIONS.get(str(section))
     return tuple(shape.model_fields) if shape else ()
 
 
@@ -207,6 +199,9 @@ _SECTIONS: dict[str, type[Shape]] = {
     "shared": ModelKeys,
     "training": TrainingKeys,
     "arms": ArmKeys,
+    "factors": LevelKeys,
+    "design": DesignKeys,
+    "search": SearchKeys,
     "resources": Resources,
     "compare": Claim,
 }

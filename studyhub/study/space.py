@@ -37,6 +37,14 @@ class Domain:
         """Whether this one takes part, beside what was drawn before it."""
         return all(key in params and params[key] in values for key, values in self.when)
 
+    def level(self, drawn: Any) -> Any:
+        """Value that a study file would give the key; a rate holds for all epochs."""
+        if self.choices:
+            return dict(self.choices)[drawn]
+        if self.key == "learning_rate":
+            return ((1, float(drawn)),)
+        return int(drawn) if self.whole else float(drawn)
+
 
 @dataclass(frozen=True)
 class SearchSettings:

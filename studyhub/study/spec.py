@@ -1,6 +1,6 @@
 """A study as it will run: read from YAML, checked, with every default filled in, frozen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from studyhub.errors import SpecError
-from studyhub.storage import absolute
+from studyhub.study.arms import Arm, Draft
+from studyhub.study.design import drafts
 from studyhub.study.dump import dump
 from studyhub.study.external import ExternalArm
 from studyhub.study.mistakes import translate
 from studyhub.study.names import check_study
 from studyhub.study.overrides import apply, derive_name, parse_override, replace_data
-from studyhub.study.resolve import Arm, Sections, meaningful, resolve
+from studyhub.study.parents import with_parents
+from studyhub.study.resolve import Misplaced, resolve
 from studyhub.study.resolve_split import Division
 from studyhub.study.resolve_split import resolve as resolve_split
 from studyhub.study.settings import Split
 from studyhub.study.shape import Claim, Resources, ShardFolder, StudyFile, Synthetic
+from studyhub.study.spec_text import plain
 from studyhub.study.splits import Records, Regions
 from studyhub.study.wording import listed, nearest
 from studyhub.study.yaml import Document, Key, combined, load
@@ -71,7 +74,7 @@ class StudySpec:
     def text(self) -> str:
         """The study as a study file with nothing left to default; reading it gives the same trials."""
         changed = "".join(f"# changed by {override}\n" for override in self.overrides)
-        return f"# resolved from {self.source}\n{changed}" + dump(_plain(self))
+        return f"# resolved from {self.source}\n{changed}" + dump(plain(self))
 
 
 def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = (), name: str | None = None) -> StudySpec:
@@ -98,7 +101,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = 
     given = _shape(document)
     division, errors = resolve_split(document, given.split)
     arms, problems = _arms(document, given, division.split)
-    errors += [*problems, *_claims(document, given)]
+    errors += problems or _claims(document, given, [arm.name for arm in arms])
     if errors:
         raise _sorted(errors)
     options = (*(f"--data {folder}" for folder in data), *(f"--set {change.text}" for change in changes))
@@ -148,31 +151,58 @@ def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
 
 
 def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm | ExternalArm, ...], list[SpecError]]:
-    arms, errors = [], []
-    seen: dict[Any, str] = {}
-    for name, keys in given.arms.items():
-        arm, problems = resolve(document, name, Sections(given.shared.said(), given.training.said(), keys.said()), split)
-        errors += problems
+    said, errors = drafts(document, given)
+    arms, found = [], _Found(document)
+    seen: dict[Any, Draft] = {}
+    for draft in said:
+        arm, problems = resolve(draft, split)
+        found.add(draft, problems)
         if arm is None:
             continue
-        twin = seen.setdefault(arm.settings, name)
-        if twin != name and not problems:
-            message = f"arms `{twin}` and `{name}` come to the same settings, so there is nothing to compare; change one, or take it out"
-            errors.append(document.error(message, "arms", name))
         arms.append(arm)
-    return tuple(arms), errors
+    arms, problems = with_parents(document, said, arms)
+    errors += [*found.errors(), *problems]
+    by_name = {draft.name: draft for draft in said}
+    for arm in arms if not errors else ():
+        twin = seen.setdefault(arm.settings, by_name[arm.name])
+        if twin.name != arm.name:
+            message = (
+                f"arms `{twin.name}` and `{arm.name}` come to the same settings, so there is nothing to compare; change one, or take it out"
+            )
+            errors.append(document.error(message, *by_name[arm.name].home))
+    return arms, errors
 
 
-def _claims(document: Document, given: StudyFile) -> Iterator[SpecError]:
+class _Found:
+    """What cannot be run of a study's arms: the same mistake in many of them is said once."""
+
+    def __init__(self, document: Document):
+        self.document = document
+        self.arms: dict[Misplaced, list[Draft]] = {}
+
+    def add(self, draft: Draft, problems: Iterable[Misplaced]) -> None:
+        for problem in problems:
+            self.arms.setdefault(problem, []).append(draft)
+
+    def errors(self) -> Iterator[SpecError]:
+        for (place, message), arms in self.arms.items():
+            made = [draft.name for draft in arms if draft.name != draft.base]
+            hint = f" (arm{'s' if len(made) > 1 else ''} {listed(made, most=3)}; `exclude` leaves combinations out)" if made else ""
+            yield self.document.error(message + hint, *place)
+
+
+def _claims(document: Document, given: StudyFile, arms: Sequence[str]) -> Iterator[SpecError]:
     seen: dict[Claim, int] = {}
     for index, claim in enumerate(given.compare):
         for side in ("better", "than"):
             arm = getattr(claim, side)
-            if arm not in given.arms:
-                yield document.error(f"there is no arm {arm!r}; {nearest(arm, given.arms)}", "compare", index, side)
+            if arm not in arms:
+                made = [name for name in arms if name.startswith(f"{arm}+")]
+                hint = f"factors make these of it: {listed(made, most=5)}" if made else nearest(arm, arms)
+                yield document.error(f"there is no arm {arm!r}; {hint}", "compare", index, side)
         if claim.better == claim.than:
             yield document.error(
-                f"an arm cannot be better than itself: {claim.better!r}; name two arms of {listed(given.arms)}", "compare", index
+                f"an arm cannot be better than itself: {claim.better!r}; name two arms of {listed(arms)}", "compare", index
             )
         if seen.setdefault(claim, index) != index:
             yield document.error("this claim is made twice; keep one of them", "compare", index)
@@ -182,32 +212,3 @@ def _sorted(errors: Sequence[SpecError]) -> SpecError:
     """All errors as one, in the order of the file's lines, each said once."""
     once = {str(error): error for error in errors}
     return combined(sorted(once.values(), key=lambda error: error.line or 0))
-
-
-def _plain(spec: StudySpec) -> dict[str, Any]:
-    data = {key: value for key, value in spec.data.model_dump().items() if value is not None}
-    if isinstance(spec.data, ShardFolder):
-        folders = [absolute(folder) for folder in spec.data.shards]
-        data["shards"] = folders[0] if len(folders) == 1 else folders
-    return {
-        "question": spec.question,
-        "data": _lists(data),
-        "split": _lists(spec.division.plain()),
-        "arms": {arm.name: _arm(arm) for arm in spec.arms},
-        "seeds": list(spec.seeds),
-        "resources": spec.resources.model_dump(exclude_none=True),
-        "compare": [claim.model_dump() for claim in spec.compare],
-    }
-
-
-def _arm(arm: Arm | ExternalArm) -> dict[str, Any]:
-    settings = meaningful(arm)
-    if "fixed" in settings:
-        settings["fixed"] = dict(settings["fixed"])
-    return _lists(settings)
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value

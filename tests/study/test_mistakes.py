@@ -66,7 +66,7 @@ def message(path: Path, *overrides: str) -> str:
         ("seeds: [1, 2]", "seeds: [1]\nresources: {gpus: some}", "`resources.gpus`: needs `auto` or a number from 0 on"),
         ("seeds: [1, 2]", "seeds: [1]\nresources: {gpus: -1}", "`resources.gpus`: needs `auto` or a number from 0 on"),
         ("  sequential: {scheme: sequential}", "  my arm: {scheme: sequential}", "`arms.my arm`: an arm's name begins with"),
-        ("  sequential: {scheme: sequential}", "  a.b: {scheme: sequential}", "an arm's name begins with"),
+        ("  sequential: {scheme: sequential}", "  a/b: {scheme: sequential}", "an arm's name begins with"),
         ("  sequential: {scheme: sequential}", "  sequential: implicit", "`arms.sequential`: needs a mapping of keys"),
         ("reader: synthetic, basins: 4", "reader: camels-us, basins: 4", "`data.reader`: real basins are read once"),
         ("reader: synthetic, basins: 4", "reader: camels, basins: 4", "`data.reader`: unknown reader 'camels'; did you mean `camels-us`?"),
