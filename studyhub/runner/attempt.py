@@ -1,22 +1,29 @@
-"""One attempt at one trial, inside a worker: claim it, run it, say how it ended. No exception leaves here."""
+"""One attempt at one trial, inside a worker: claim it, run it or go on with it, say how it ended. No exception leaves here."""
 
+import gc
 import os
-import random
+import socket
+import sys
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from studyhub.data.manifest import Where
-from studyhub.errors import ResourceError, StudyhubError
+from studyhub.errors import DataError, ResourceError, StoreError
+from studyhub.runner import failures
+from studyhub.runner.globals import contained
+from studyhub.study.ids import kind_of
+from studyhub.study.leases import ENDS, FAILURE, Lease, attempt_name, read_lease
 from studyhub.study.settings import Trial
-from studyhub.study.status import in_words
-from studyhub.study.store import Lease, Store
+from studyhub.study.store import Store
+from studyhub.study.tasks import Task
+from studyhub.study.troubles import LOG, in_words
 
 WATCH_SECONDS = 0.5
 TRACEBACK_LINES = 20
@@ -49,8 +56,23 @@ class Epoch(Protocol):
     @property
     def validation(self) -> float | None: ...
 
+    @property
+    def seconds(self) -> float: ...
+
 
 TrialRunner = Callable[..., Outcome]
+
+
+class Log:
+    """What an attempt says of itself, line by line in its folder's ``log.txt``: for those who look, nothing depends on it."""
+
+    def __init__(self, folder: Path):
+        self._path = folder / LOG
+
+    def say(self, *lines: str) -> None:
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{now} {line}\n" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -64,32 +86,34 @@ class Place:
     device: str
 
 
-def attempt(name: str, trial: Trial, place: Place, report: Callable[[Report], None], runner: TrialRunner | None = None) -> None:
+def attempt(task: Task, place: Place, report: Callable[[Report], None], runner: TrialRunner | None = None) -> None:
     """Run a trial, or wait for the launch that is at it.
 
     Parameters
     ----------
-    name : id of the trial
-    report : gets ``{"state": "waiting"}`` perhaps, ``{"state": "running", "epoch": ...}`` per epoch, ``{"state": ..., "cause": ...}`` last
+    report : gets ``{"state": "waiting"}`` perhaps, ``{"state": "running", "epoch": ...}`` per epoch, ``{"state": ..., "cause": ...}`` last:
+        with ``"kind"`` of a failure (memory, data, disk or code), with ``"rung"`` where the task's epoch is reached and scored
     runner : what runs a trial; None means `studyhub.runner.trial.run`
     """
     try:
         store = Store(place.home)
-        lease = _claim(store, name, place.stop, report)
+        lease = _claim(store, task.name, place, report)
         if lease is None:
-            result = store.result(name)
+            result = store.result(task.name)
             report({"state": "stopped", "cause": None} if result is None else ending(result))
         else:
-            report(_run(lease, trial, place, report, runner))
+            report(_run(lease, task, store, place, report, runner))
     except Exception as error:
-        report({"state": "failed", "cause": one_line(error)})
+        report({"state": "failed", "cause": failures.told(error, place.home), "kind": failures.kind(error)})
+    finally:
+        _free()
 
 
-def _claim(store: Store, name: str, stop: Path, report: Callable[[Report], None]) -> Lease | None:
+def _claim(store: Store, name: str, place: Place, report: Callable[[Report], None]) -> Lease | None:
     """Return the lease, or None where a result has come from elsewhere or the launch stops."""
     waits = False
-    while not stop.exists() and store.result(name) is None:
-        lease = store.claim(name)
+    while not place.stop.exists() and store.result(name) is None:
+        lease = store.claim(name, place.device)
         if lease is not None:
             return lease
         if not waits:
@@ -99,28 +123,91 @@ def _claim(store: Store, name: str, stop: Path, report: Callable[[Report], None]
     return None
 
 
-def _run(lease: Lease, trial: Trial, place: Place, report: Callable[[Report], None], runner: TrialRunner | None) -> Report:
+def _run(lease: Lease, task: Task, store: Store, place: Place, report: Callable[[Report], None], runner: TrialRunner | None) -> Report:
+    log = Log(lease.folder)
+    log.say(f"{lease.attempt} on {socket.gethostname()}, process {os.getpid()}, {place.device}, {place.cpus} CPUs")
+
     def on_epoch(epoch: Epoch) -> bool:
-        report({"state": "running", "epoch": epoch.number, "of": epoch.of, "loss": epoch.loss, "validation": epoch.validation})
+        told = {"epoch": epoch.number, "of": epoch.of, "loss": epoch.loss, "validation": epoch.validation, "seconds": epoch.seconds}
+        report({"state": "running", **told})
         return place.stop.exists() or not lease.held()
 
     with lease.beating(), _ending_with_parent(lease):
         try:
-            _require_device(place.device)
-            reset_globals(trial.seed, place.cpus)
-            outcome = (runner or _science())(trial, place.shards, lease.folder, cpus=place.cpus, device=place.device, on_epoch=on_epoch)
+            with contained(task.trial.seed, place.cpus):
+                _require_device(place.device)
+                earlier = {"before": _before(lease, task, log), "parent": _parent(store, task.trial)}
+                run, machine = runner or _science(), {"cpus": place.cpus, "device": place.device}
+                outcome = run(task.trial, place.shards, lease.folder, **machine, **earlier, on_epoch=on_epoch, until=task.until)
+            result = outcome.result | {"state": outcome.state}
+            if outcome.state in ENDS and lease.finish(result | _history(lease, task.trial)):
+                _clear(lease)
+                log.say(": ".join(filter(None, (outcome.state, in_words(result.get("cause"))))))
+                return ending(result)
+            return _stopped(lease, outcome.result.get("rung"), log)
         except Exception as error:
-            lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
-            lease.fail({"cause": one_line(error), "kind": type(error).__name__, "traceback": lines})
-            return {"state": "failed", "cause": one_line(error)}
-    result = outcome.result | {"state": outcome.state}
-    if outcome.state != "stopped" and lease.finish(result):
-        return ending(result)
-    lease.release()
-    return {
-        "state": "stopped",
-        "cause": None if lease.held() else "silent for too long: another launch has taken it over",
-    }
+            return _failed(lease, error, place.home, log)
+
+
+def _before(lease: Lease, task: Task, log: Log) -> Path | None:
+    """Folder of the attempt whose checkpoint this one goes on from."""
+    if lease.number == 1:
+        return None
+    from studyhub.runner.resume import find  # loads torch, which the driver of a study does without
+
+    return find(_attempts(lease), task.trial, task.until, log.say)
+
+
+def _parent(store: Store, trial: Trial) -> Path | None:
+    """Folder of the parent's attempt that has finished."""
+    if trial.parent is None:
+        return None
+    result = store.result(trial.parent)
+    if result is None or result["state"] != "finished":
+        state = store.state(trial.parent)
+        raise DataError(f"it starts from the weights of trial {trial.parent}, which is {state}; launch the study again to train that first")
+    return store.trial_folder(trial.parent) / result["attempt"]
+
+
+def _history(lease: Lease, trial: Trial) -> dict[str, Any]:
+    """What result.json says beside what the trial itself says: where it comes from, when it was begun, what it takes."""
+    from studyhub.runner.resume import CHECKPOINT
+
+    first = read_lease(lease.trial_folder, 1)
+    sizes = [path.stat().st_size for path in lease.folder.rglob("*") if path.is_file() and path.name != CHECKPOINT]
+    return {"kind": kind_of(trial), "parent": trial.parent, "begun": first and first[0].get("begun"), "bytes": sum(sizes)}
+
+
+def _clear(lease: Lease) -> None:
+    from studyhub.runner.resume import drop
+
+    drop([lease.folder, *_attempts(lease)])
+
+
+def _attempts(lease: Lease) -> list[Path]:
+    """Folders of all earlier attempts, the newest first."""
+    return [lease.trial_folder / attempt_name(number) for number in range(lease.number - 1, 0, -1)]
+
+
+def _stopped(lease: Lease, rung: int | None, log: Log) -> Report:
+    lost = None if lease.held() else "silent for too long: another launch has taken it over"
+    told = {} if rung is None else {"rung": rung}
+    lease.release(told)
+    log.say(f"stopped: {lost}" if lost else "stopped" if rung is None else f"stopped and scored after epoch {rung}")
+    return {"state": "stopped", "cause": lost, **told}
+
+
+def _failed(lease: Lease, error: Exception, home: Path, log: Log) -> Report:
+    cause, kind = failures.told(error, home), failures.kind(error)
+    lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+    log.say(*lines)
+    log.say(f"failed ({kind}): {cause}")
+    try:
+        lease.fail({"cause": cause, "kind": kind, "traceback": lines})
+    except StoreError:  # a full disk often has room for a file's name: without one, the trial would count as running for a minute
+        with suppress(OSError):
+            (lease.folder / FAILURE).touch()
+    return {"state": "failed", "cause": cause, "kind": kind}
 
 
 def _science() -> TrialRunner:
@@ -161,38 +248,14 @@ def _require_device(device: str) -> None:
         raise ResourceError(f"{message}; install a CUDA build of torch there, or write `resources: {{gpus: 0}}`")
 
 
-def reset_globals(seed: int, cpus: int) -> None:
-    """Set all that one trial could leave behind in a process that the next one uses again.
-
-    The science takes explicit generators; the global ones are seeded so that a library's own draw repeats too.
-    """
-    # cuBLAS repeats its sums only with this; it is read when the first CUDA context is made.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import numpy as np
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002
-    torch.manual_seed(seed)
-    torch.set_num_threads(cpus)
-    torch.set_default_dtype(torch.float32)
-    torch.set_default_device(None)
-    torch.set_grad_enabled(True)
-    torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # It would cost time, and nothing here reads memory that was never set.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    torch.backends.cudnn.benchmark = False
-    warnings.resetwarnings()
-    warnings.simplefilter("ignore")
+def _free() -> None:
+    """Give back what a trial has left in memory, the GPU's too: another trial may be waiting for it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def ending(result: dict[str, Any]) -> Report:
     """What to report of a trial with this result.json."""
     return {"state": result["state"], "cause": in_words(result.get("cause"))}
-
-
-def one_line(error: BaseException) -> str:
-    """An error in one line: our own as they are, others with their kind."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, StudyhubError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -83,7 +83,7 @@ def read(folder: Path, trial: Trial) -> Before:
 def find(attempts: Iterable[Path], trial: Trial, until: int | None, say: Say) -> Path | None:
     """Return the attempt whose checkpoint is the farthest, the newest of equals; None where a trial must begin anew.
 
-    Checkpoints that have become useless beside it are deleted; those that cannot be used are left, and said.
+    Checkpoints that have become useless beside it are deleted; those that cannot be used are left. ``say`` hears of all that.
 
     Parameters
     ----------
@@ -100,11 +100,13 @@ def find(attempts: Iterable[Path], trial: Trial, until: int | None, say: Say) ->
             say(f"ignored: {error}")
     serving = [(epoch, attempt) for epoch, attempt in usable if until is None or epoch <= until]
     if not serving:
+        say("begins anew")
         return None
     best, chosen = max(serving, key=lambda one: one[0])  # the first of equals
     for epoch, attempt in usable:
         if epoch <= best and attempt != chosen:
             (attempt / CHECKPOINT).unlink(missing_ok=True)
+    say(f"goes on from epoch {best} of {chosen.name}")
     return chosen
 
 

@@ -24,7 +24,9 @@ def save(path: Path, tensors: Mapping[str, Tensor], plain: Mapping[str, Any] | N
     """
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     if plain is not None:
-        arrays[PLAIN] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
+        # With the names of all arrays: an archive whose index is damaged may seem to hold fewer.
+        text = json.dumps({"names": list(tensors), "plain": plain})
+        arrays[PLAIN] = np.frombuffer(text.encode(), dtype=np.uint8)
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as file:
@@ -44,7 +46,8 @@ def load(path: Path) -> dict[str, Tensor]:
     StoreError
         There is no such file, or it is damaged.
     """
-    return load_with_plain(path)[0]
+    tensors, _ = _read(path)
+    return tensors
 
 
 def load_with_plain(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -55,12 +58,23 @@ def load_with_plain(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     StoreError
         There is no such file, or it is damaged.
     """
+    tensors, text = _read(path)
+    try:
+        content = json.loads(text)
+        if content["names"] != list(tensors):
+            raise ValueError("some arrays are missing")
+        return tensors, content["plain"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: damaged ({error}); train the trial again") from None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], bytes]:
     try:
         # Opened here, since numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            text = arrays[PLAIN].tobytes() if PLAIN in arrays.files else b"{}"
             # Copied into memory of torch's own, which is aligned as that of a tensor that was never on disk.
-            return {name: torch.from_numpy(arrays[name]).clone() for name in arrays.files if name != PLAIN}, json.loads(text)
+            tensors = {name: torch.from_numpy(arrays[name]).clone() for name in arrays.files if name != PLAIN}
+            return tensors, arrays[PLAIN].tobytes() if PLAIN in arrays.files else b""
     except Exception as error:  # a damaged archive breaks numpy and zipfile in a dozen ways
         why = str(error) or type(error).__name__
         raise StoreError(f"{path}: not a readable file of weights ({why}); train the trial again") from error

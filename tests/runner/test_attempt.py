@@ -12,20 +12,23 @@ import pytest
 import torch
 
 from studyhub.errors import DataError
-from studyhub.runner.attempt import Place, attempt, ending, one_line, reset_globals
+from studyhub.runner.attempt import Place, attempt, ending
+from studyhub.runner.failures import one_line
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.study.store import Store
+from studyhub.study.tasks import Task
 
 SPLIT = Split(Period(date(2000, 1, 1), date(2001, 12, 31)), Period(date(2003, 1, 1), date(2004, 12, 31)))
 TRIAL = Trial(Model("lstm", ("prcp",), ()), Training(epochs=3), SPLIT, ("1",), ("1",), 5, "data")
 
 ID = "0123456789abcdef"
+TASK = Task(ID, TRIAL)
 
 
 def epochs(outcome_of_stop="stopped", n=3):
-    def run(trial, shards, folder, *, cpus, device, on_epoch):
+    def run(trial, shards, folder, *, device, on_epoch, **_):
         for number in range(1, n + 1):
-            if on_epoch(SimpleNamespace(number=number, of=n, loss=1 / number, validation=None)):
+            if on_epoch(SimpleNamespace(number=number, of=n, loss=1 / number, validation=None, seconds=0.5)):
                 return SimpleNamespace(state=outcome_of_stop, result={})
         return SimpleNamespace(state="finished", result={"cause": None, "epochs": n, "device": device})
 
@@ -48,7 +51,7 @@ def place(tmp_path) -> Place:
 
 def reports(place, runner) -> list[dict]:
     said = []
-    attempt(ID, TRIAL, place, said.append, runner)
+    attempt(TASK, place, said.append, runner)
     return said
 
 
@@ -72,7 +75,7 @@ def test_a_failing_trial_leaves_its_cause_and_runs_again(place):
     def fails(trial, shards, folder, **_):
         raise ValueError("no\ngood")
 
-    assert reports(place, fails) == [{"state": "failed", "cause": "ValueError: no good"}]
+    assert reports(place, fails) == [{"state": "failed", "cause": "ValueError: no good", "kind": "code"}]
     store = Store(place.home)
     assert store.state(ID) == "failed"
     assert store.failure(ID)["cause"] == "ValueError: no good"
@@ -101,7 +104,7 @@ def test_a_stop_ends_after_the_epoch_and_frees_the_trial(place):
         if content.get("epoch") == 2:
             place.stop.touch()
 
-    attempt(ID, TRIAL, place, report, epochs())
+    attempt(TASK, place, report, epochs())
     assert [report["state"] for report in said] == ["running", "running", "stopped"]
     assert Store(place.home).state(ID) == "stopped"
     assert Store(place.home).claim(ID) is not None
@@ -111,7 +114,7 @@ def test_a_trial_that_another_launch_is_at_is_waited_for(place):
     store = Store(place.home)
     lease = store.claim(ID)
     said = []
-    thread = threading.Thread(target=attempt, args=(ID, TRIAL, place, said.append, epochs()))
+    thread = threading.Thread(target=attempt, args=(TASK, place, said.append, epochs()))
     thread.start()
     time.sleep(1)
     assert said == [{"state": "waiting"}]
@@ -125,12 +128,12 @@ def test_a_process_whose_parent_has_died_ends_and_frees_its_trial(place):
         import time, sys
         from pathlib import Path
         sys.path.insert(0, {os.path.dirname(__file__)!r})
-        from test_attempt import ID, TRIAL, Place, attempt
+        from test_attempt import TASK, Place, attempt
         def endless(trial, shards, folder, **_):
             Path(shards, "running").touch()
             time.sleep(60)
         home = Path({str(place.home)!r})
-        attempt(ID, TRIAL, Place(home, home, home / "stop", 1, "cpu"), lambda report: None, endless)
+        attempt(TASK, Place(home, home, home / "stop", 1, "cpu"), lambda report: None, endless)
     """)
     parent = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", parent])
@@ -146,19 +149,6 @@ def wait_for(true, seconds):
     while not true():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.05)
-
-
-def test_nothing_of_one_trial_reaches_the_next():
-    torch.set_default_dtype(torch.float64)
-    torch.set_grad_enabled(False)
-    torch.set_num_threads(2)
-    reset_globals(3, 1)
-    first = torch.rand(2), np.random.rand()  # noqa: NPY002
-    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
-    assert torch.get_num_threads() == 1  # kernels go by it too
-    reset_globals(3, 1)
-    assert torch.equal(first[0], torch.rand(2))
-    assert first[1] == np.random.rand()  # noqa: NPY002
 
 
 def test_words():
