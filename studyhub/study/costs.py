@@ -14,28 +14,54 @@ from typing import Any
 from studyhub.study.names import TRIAL
 
 FOLDER = "kinds"
-ENOUGH = 500  # of the latest lines: they tell best what the next trial will cost
+ENOUGH = 100  # of the latest lines: they tell best what the next trial will cost
 LINE_BYTES = 400  # at most
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one trial took: ``seconds``, ``cpus`` and its ``device``, and ``bytes`` of its files; None where it was not recorded."""
+    """What one trial took; None where it was not recorded.
+
+    Parameters
+    ----------
+    seconds : from begin to end, all attempts together
+    epochs, seconds_per_epoch : trials of one kind differ in how many they train
+    cpus, device : what it ran on
+    bytes : size of its files
+    """
 
     seconds: float
+    epochs: int | None = None
+    seconds_per_epoch: float | None = None
     cpus: int | None = None
     device: str | None = None
     bytes: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Cost | None":
-        """Read what a result, a calibration or a line says; None where it does not say how long it took."""
-        device = said.get("device") or (said.get("provenance") or {}).get("device")
-        seconds, cpus, size = (said.get(name) for name in ("seconds", "cpus", "bytes"))
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+        """Read what a result, a calibration or a line says; None where it does not say how long the trial took."""
+        seconds, epochs, cpus, size = (_count(said.get(name)) for name in ("seconds", "epochs", "cpus", "bytes"))
+        if seconds is None:
             return None
-        known = isinstance(cpus, int), isinstance(device, str), isinstance(size, int)
-        return cls(float(seconds), *(value if there else None for value, there in zip((cpus, device, size), known, strict=True)))
+        each, updates, per_update = (_count(said.get(name)) for name in ("seconds_per_epoch", "updates", "seconds_per_update"))
+        if each is None and updates and per_update is not None and epochs:
+            each = updates * per_update / epochs
+        device = said.get("device") or (said.get("provenance") or {}).get("device")
+        whole = [None if number is None else int(number) for number in (epochs, cpus, size)]
+        return cls(float(seconds), whole[0], each, whole[1], device if isinstance(device, str) else None, whole[2])
+
+    def over(self, epochs: int) -> float:
+        """Seconds of a trial of this kind that trains so many epochs: what is not training stays as it is."""
+        if not self.epochs or epochs == self.epochs:
+            return self.seconds
+        if self.seconds_per_epoch is None:
+            return self.seconds * epochs / self.epochs
+        return max(0.0, self.seconds - self.epochs * self.seconds_per_epoch) + epochs * self.seconds_per_epoch
+
+
+def _count(value: Any) -> float | None:
+    """A number that is none of JSON's truth values, and not negative."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf") else None
 
 
 def note(trial_folder: Path, result: Mapping[str, Any]) -> None:

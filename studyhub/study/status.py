@@ -28,6 +28,7 @@ class SearchProgress:
     ----------
     ended, running : trainings, of ``budget`` (None: not said)
     chosen : the configuration it has chosen; None before it is done, and where none could be
+    note : what else there is to know of it
     """
 
     arm: str
@@ -37,6 +38,7 @@ class SearchProgress:
     running: int
     budget: int | None
     chosen: Mapping[str, Any] | None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def _progress(entry: Mapping[str, Any], stands: Mapping[str, Standing]) -> Searc
         0 if done else states.count("running"),
         budget if isinstance(budget, int) else None,
         entry.get("chosen"),
+        entry.get("note"),
     )
 
 

@@ -51,15 +51,13 @@ def _where(run: Running) -> str:
 
 def _search(search: SearchProgress) -> str:
     of = f" of {search.budget}" if search.budget is not None else ""
-    if not search.done:
-        outcome = "chosen from when all have ended"
-    elif search.chosen is None:
-        outcome = "none of them can be chosen"
+    if search.chosen is not None:
+        told = (f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in search.chosen.items())
+        outcome = f"; chose {', '.join(told)}"
     else:
-        outcome = "chose " + ", ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in search.chosen.items()
-        )
-    return f"{search.arm}, fold {search.fold}: {search.ended}{of} trained; {outcome}"
+        outcome = "; chooses when all have ended" if not search.done else "; none of them can be chosen"
+    note = f" ({search.note})" if search.note else ""
+    return f"{search.arm}, fold {search.fold}: {search.ended}{of} trained{outcome}{note}"
 
 
 def _group(group: Group) -> Iterable[str]:

@@ -25,7 +25,7 @@ from typing import Any
 from studyhub.errors import StoreError
 from studyhub.study.cells import Cell
 from studyhub.study.files import check_writable, make_folder, now_on, read_json, write_json, write_json_once, write_texts
-from studyhub.study.leases import Lease, attempt_name, take, usable_result
+from studyhub.study.leases import RESULT, Lease, attempt_name, take, usable_result
 from studyhub.study.names import TRIAL, check_study
 from studyhub.study.standing import STATES, Standing, look
 from studyhub.study.wording import listed
@@ -80,6 +80,12 @@ class Store:
         folder = self.home / "store" / "trials"
         there, now = _names(folder), cache(partial(now_on, folder))
         return {trial: look(folder / trial, now) if trial in there else Standing("pending") for trial in dict.fromkeys(trials)}
+
+    def with_result(self, trials: Iterable[str]) -> frozenset[str]:
+        """Those of many trials that have a result, found at once; whether it can be used is not looked at."""
+        folder = self.home / "store" / "trials"
+        there = _names(folder)
+        return frozenset(trial for trial in trials if trial in there and os.path.exists(f"{folder}/{trial}/{RESULT}"))
 
     def result(self, trial: str) -> dict[str, Any] | None:
         """What result.json says; None unless the trial has finished or diverged. A damaged result counts as none: see ``damage``."""

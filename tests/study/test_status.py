@@ -168,20 +168,22 @@ def test_searches_tell_their_progress_and_count_for_the_time_left(study):
     study.searches(
         {"arm": "small", "fold": 1, "done": False, "budget": 5, "chosen": None, "trials": trials},
         {"arm": "large", "fold": 1, "done": True, "budget": 5, "chosen": {"learning_rate": 0.0123456, "hidden_size": "16"}, "trials": []},
+        {"arm": "other", "fold": 2, "done": True, "budget": 2, "chosen": None, "trials": [], "note": "all diverged"},
     )
     study.finish(tried[0], seconds=30)
     study.fail(tried[1], "no", "code")
     study.begin(tried[2], epochs=5, seconds=3)
     found = status(study.store, "two")
-    assert [(one.done, one.ended, one.budget) for one in found.searches] == [(False, 2, 5), (True, 0, 5)]
+    assert [(one.done, one.ended, one.budget) for one in found.searches] == [(False, 2, 5), (True, 0, 5), (True, 0, 2)]
     assert (found.running[0].number, found.running[0].seed) == (2, None)
     assert found.troubles[0].number == 1
     assert found.failures[0].count == 1
     # 5 epochs of 3 s; of the search the other two, and all six cells, 30 s each.
     assert found.seconds_left == pytest.approx(15 + 2 * 30 + 6 * 30)
     told = lines(found)
-    assert "  search   small, fold 1: 2 of 5 trained; chosen from when all have ended" in told
+    assert "  search   small, fold 1: 2 of 5 trained; chooses when all have ended" in told
     assert "  search   large, fold 1: 0 of 5 trained; chose learning_rate 0.01235, hidden_size 16" in told
+    assert "  search   other, fold 2: 0 of 2 trained; none of them can be chosen (all diverged)" in told
     assert any("small, fold 1, search 2" in line for line in told)
 
 
