@@ -19,14 +19,14 @@ from typing import IO
 from studyhub.errors import StoreError, TrackingError
 from studyhub.runner.mirroring import Say, Writer
 from studyhub.runner.tracking import ARTIFACTS, VARIABLE, Tracking
-from studyhub.runner.views import CHARTS, FACTORS, TABLE, link
+from studyhub.runner.views import CHARTS, FACTORS, SEARCH, TABLE, link
 from studyhub.study.store import Store
 
 HOST = "127.0.0.1"
 # The default server has four workers and a runner of jobs, which take 1.4 GB.
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
 START_SECONDS, END_SECONDS = 180.0, 2.0
-PAGES = {"runs": TABLE, "charts": CHARTS, "factors": FACTORS}
+PAGES = {"runs": TABLE, "charts": CHARTS, "factors": FACTORS, "search": SEARCH}
 PR_SET_PDEATHSIG = 1
 
 
@@ -48,13 +48,13 @@ def browse(store: Store, studies: Sequence[str], port: int, say: Say, show: Say)
     tracking = Tracking.of(store.home)
     if tracking.is_server:
         _bring_up_to_date(store, names, say)
-        return _show_links(tracking, names, tracking.address, show)
+        return _show_links(store, tracking, names, tracking.address, show)
     _require_free(port)
     _bring_up_to_date(store, names, say)
     with _ended_by_signal(), _server(tracking, store.home, port) as server:
         say("starting MLflow's server, which takes a while")
         server.wait_until_up()
-        _show_links(tracking, names, server.address, show)
+        _show_links(store, tracking, names, server.address, show)
         say("Ctrl-C ends it")
         with suppress(KeyboardInterrupt):
             server.wait()
@@ -81,13 +81,15 @@ def _bring_up_to_date(store: Store, names: Sequence[str], say: Say) -> None:
             writer.give_back()
 
 
-def _show_links(tracking: Tracking, names: Sequence[str], server: str, show: Say) -> None:
+def _show_links(store: Store, tracking: Tracking, names: Sequence[str], server: str, show: Say) -> None:
     from studyhub.runner.mirror import experiments
 
     ids = experiments(tracking)
     for name in (name for name in names if name in ids):
         show(name)
         for page, view in PAGES.items():
+            if view == SEARCH and not store.searches(name):
+                continue
             show(f"  {page:8} {link(server, ids[name], view)}")
 
 

@@ -9,15 +9,17 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from studyhub.errors import StudyhubError, TrackingError
-from studyhub.runner.runs import MEANINGLESS, Ending, Epoch, Point, Run, StudyRuns, same
+from studyhub.runner.measures import Point
+from studyhub.runner.members import Member
+from studyhub.runner.runs import Ending, Epoch, Run, StudyRuns, same
+from studyhub.runner.shown import STATUS, Counts, Shown
 from studyhub.runner.tracking import Tracking
-from studyhub.study.cells import Cell
 from studyhub.study.files import writing
 from studyhub.study.leases import ENDS
+from studyhub.study.standing import Standing
 from studyhub.study.store import Store
 
 # Read by MLflow when it is imported. One that is away must not hold up a launch for the minutes that are its own defaults.
@@ -40,48 +42,12 @@ from mlflow.store.db.utils import create_sqlalchemy_engine  # noqa: E402
 for _name in ("mlflow", "alembic", "sqlalchemy", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-STATUS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "running": "RUNNING"}
 FOREIGN = ("mlflow", "sqlalchemy", "alembic", "psycopg", "sqlite3", "requests", "urllib3")
 NOTE = "mlflow.note.content"
 PASSING = ("cause", NOTE)  # tags that a later attempt may have no use for
 BATCH = 800  # MLflow takes 1000 metrics, parameters and tags at once
 PAGE = 1000
 HOME_ID = ".home-id"
-
-
-@dataclass
-class Counts:
-    """What a look at all runs of a study did."""
-
-    made: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    removed: int = 0
-
-
-@dataclass
-class _Shown:
-    """A run as MLflow has it.
-
-    ``losses`` holds the epochs it has, None while nobody has asked; ``seen`` is what the store said when it was last up to date.
-    """
-
-    id: str
-    status: str
-    params: dict[str, str]
-    tags: dict[str, str]
-    losses: dict[int, float | None] | None = None
-    seen: tuple[str, int] | None = None
-
-    def ended_as(self, run: Run) -> bool:
-        """Tell whether it holds all epochs and the end of this attempt. The status is written last."""
-        attempt = self.tags.get("state"), self.tags.get("attempt")
-        return run.state != "running" and self.status == STATUS[run.state] and attempt == (run.state, str(run.attempt))
-
-    def contradicts(self, run: Run) -> bool:
-        """Tell whether it holds what MLflow cannot change: other parameters, or another end."""
-        renamed = any(run.params.get(key, value if value == MEANINGLESS else None) != value for key, value in self.params.items())
-        return renamed or (self.status == "FINISHED" and not self.ended_as(run))
 
 
 class Mirror:
@@ -94,10 +60,11 @@ class Mirror:
         self._study = StudyRuns(store, name, {"home": self._home})
         self._client: MlflowClient | None = None
         self._experiment = ""
-        self._shown: dict[str, _Shown] = {}
+        self._told: dict[str, str] = {}
+        self._shown: dict[str, Shown] = {}
 
     def sync(self, abandoned: Callable[[], bool] = lambda: False) -> Counts:
-        """Look at every cell of the study and bring its run up to date; trials that ended before are not read again.
+        """Look at every trial of the study and bring its run up to date; those that ended before are not read again.
 
         Parameters
         ----------
@@ -112,15 +79,20 @@ class Mirror:
         with answering(self.tracking, self._folder):
             changed = self._study.refresh()
             client = self._client or self._open()
+            self._tell_experiment(client)
             if changed:
-                self._tell_experiment(client)
                 for shown in self._shown.values():
                     shown.seen = None
-            for cell in self._study.cells.values():
+            members = self._study.members
+            open_trials = [
+                trial for trial, member in members.items() if trial not in self._shown or not self._shown[trial].is_settled(member)
+            ]
+            counts.unchanged += len(members) - len(open_trials)
+            for trial, standing in self._study.store.look_at(open_trials).items():
                 if abandoned():
                     return counts
-                self._bring(client, cell, counts)
-            for trial in self._shown.keys() - self._study.cells.keys():
+                self._bring(client, members[trial], standing, counts)
+            for trial in self._shown.keys() - members.keys():
                 self._remove(client, trial, counts)
         return counts
 
@@ -136,7 +108,7 @@ class Mirror:
             if trial in self._shown:
                 client.delete_run(logged.info.run_id)
             else:
-                self._shown[trial] = _Shown(logged.info.run_id, logged.info.status, dict(logged.data.params), tags)
+                self._shown[trial] = Shown(logged.info.run_id, logged.info.status, logged.info.start_time, dict(logged.data.params), tags)
         self._client = client
         return client
 
@@ -153,26 +125,26 @@ class Mirror:
         return found or client.get_experiment(client.create_experiment(self.name, artifact_location=place))
 
     def _tell_experiment(self, client: MlflowClient) -> None:
+        told = {NOTE: self._study.question, "mlflow.experimentKind": "custom_model_development", **self._study.views}
+        if told == self._told:
+            return
         known = client.get_experiment(self._experiment).tags
-        for key, value in {NOTE: self._study.question, "mlflow.experimentKind": "custom_model_development", **self._study.views}.items():
+        for key, value in told.items():
             if known.get(key) != value:
                 client.set_experiment_tag(self._experiment, key, value)
+        self._told = told
 
-    def _bring(self, client: MlflowClient, cell: Cell, counts: Counts) -> None:
-        shown = self._shown.get(cell.trial)
-        if shown is not None and shown.seen is not None and shown.seen[0] in ENDS:
-            counts.unchanged += 1
-            return
-        seen = state, attempt = self._study.look(cell.trial)
-        if state == "pending":
-            self._remove(client, cell.trial, counts)
-        elif shown is not None and shown.seen == seen and state != "running":
+    def _bring(self, client: MlflowClient, member: Member, standing: Standing, counts: Counts) -> None:
+        shown, seen = self._shown.get(member.trial), (member, standing.state, standing.attempt)
+        if standing.state == "pending":
+            self._remove(client, member.trial, counts)
+        elif shown is not None and shown.seen == seen and standing.state != "running":
             counts.unchanged += 1
         else:
-            self._write(client, self._study.run(cell, state, attempt), counts)
-            self._shown[cell.trial].seen = seen
-            if state in ENDS:
-                self._study.forget(cell.trial)
+            self._write(client, self._study.run(member, standing), standing, counts)
+            self._shown[member.trial].seen = seen
+            if standing.state in ENDS:
+                self._study.forget(member.trial)
 
     def _remove(self, client: MlflowClient, trial: str, counts: Counts) -> None:
         shown = self._shown.pop(trial, None)
@@ -180,7 +152,7 @@ class Mirror:
             client.delete_run(shown.id)
             counts.removed += 1
 
-    def _write(self, client: MlflowClient, run: Run, counts: Counts) -> None:
+    def _write(self, client: MlflowClient, run: Run, standing: Standing, counts: Counts) -> None:
         shown = self._shown.get(run.trial)
         whole = shown is not None and shown.ended_as(run)
         epochs = {} if whole else self._study.epochs(run.trial, run.attempt)
@@ -190,18 +162,18 @@ class Mirror:
         if shown is None:
             shown = self._shown[run.trial] = self._make(client, run)
             counts.made += 1
-            _add(client, shown, run, epochs, self._ending(run))
-        elif _add(client, shown, run, epochs, Ending() if whole else self._ending(run)):
+            _add(client, shown, run, epochs, self._ending(run, standing))
+        elif _add(client, shown, run, epochs, Ending() if whole else self._ending(run, standing)):
             counts.updated += 1
         else:
             counts.unchanged += 1
 
-    def _ending(self, run: Run) -> Ending:
-        return self._study.ending(run) if run.state in ENDS else Ending()
+    def _ending(self, run: Run, standing: Standing) -> Ending:
+        return Ending() if run.state == "running" else self._study.ending(run, standing.result)
 
-    def _make(self, client: MlflowClient, run: Run) -> _Shown:
+    def _make(self, client: MlflowClient, run: Run) -> Shown:
         made = client.create_run(self._experiment, start_time=run.begun, tags=run.tags, run_name=run.name)
-        return _Shown(made.info.run_id, "RUNNING", {}, dict(run.tags), losses={})
+        return Shown(made.info.run_id, "RUNNING", run.begun, {}, dict(run.tags), losses={})
 
 
 def _home_id(path: Path) -> str:
@@ -212,7 +184,7 @@ def _home_id(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def _learned_otherwise(client: MlflowClient, shown: _Shown, epochs: dict[int, Epoch]) -> bool:
+def _learned_otherwise(client: MlflowClient, shown: Shown, epochs: dict[int, Epoch]) -> bool:
     """Tell whether a run holds epochs of an attempt that another one did not repeat."""
     if shown.losses is None:
         held = {metric.step: None for metric in client.get_metric_history(shown.id, "epoch_seconds")}
@@ -220,7 +192,7 @@ def _learned_otherwise(client: MlflowClient, shown: _Shown, epochs: dict[int, Ep
     return any(number in epochs and not same(loss, epochs[number].loss) for number, loss in shown.losses.items())
 
 
-def _add(client: MlflowClient, shown: _Shown, run: Run, epochs: dict[int, Epoch], ending: Ending) -> bool:
+def _add(client: MlflowClient, shown: Shown, run: Run, epochs: dict[int, Epoch], ending: Ending) -> bool:
     """Add what a run lacks, its status last; tell whether that was anything."""
     status, held = STATUS[run.state], shown.losses or {}
     new = [epoch for number, epoch in epochs.items() if number not in held]

@@ -11,7 +11,6 @@ from studyhub.errors import StudyhubError
 from studyhub.runner.runs import digest
 from studyhub.runner.tracking import Tracking
 from studyhub.study.files import read_json, write_json, writing
-from studyhub.study.leases import latest
 from studyhub.study.store import Store
 
 if TYPE_CHECKING:
@@ -79,9 +78,11 @@ class Writer:
 
     def _seen(self) -> dict[str, str | int]:
         study = self.store.read_study(self.name)
-        looks = {cell.trial: (self.store.state(cell.trial), latest(self.store.trial_folder(cell.trial))) for cell in study.cells}
+        searched = [row["trial"] for entry in self.store.searches(self.name) for row in entry["trials"]]
+        standings = self.store.look_at([*(cell.trial for cell in study.cells), *searched])
+        looks = {trial: (standing.state, standing.attempt) for trial, standing in standings.items()}
         running = sum(state == "running" for state, _ in looks.values())
-        return {"mlflow": str(self.tracking), "digest": digest(study, looks), "running": running}
+        return {"mlflow": str(self.tracking), "digest": digest(study, searched, looks), "running": running}
 
 
 class _Background(threading.Thread):

@@ -113,7 +113,7 @@ class Searching:
     def record(self) -> dict[str, Any]:
         """Its entry in searches.json."""
         told = {"arm": self.search.arm, "fold": self.search.fold, "done": self.done, "chosen": self.chosen, "note": self.note}
-        told |= {"budget": self._settings.budget, "objectives": list(self._settings.objectives)}
+        told |= {"budget": self._settings.budget, "objectives": list(self._settings.objectives), "seed": self._settings.seed}
         return told | {"trials": [self._settled.get(drawn.number) or self._row(drawn) for drawn in self._drawn]}
 
     def _row(self, drawn: Drawn) -> dict[str, Any]:

@@ -4,20 +4,24 @@ Without it the table shows neither scores nor factors, and the charts ten runs a
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from studyhub.runner.members import MEANINGLESS, factor_texts
 from studyhub.study.describe import differences
 from studyhub.study.spec import StudySpec
 
 PREFIX = "mlflow.sharedViewState."
-TABLE, CHARTS, FACTORS = "studyhub-table", "studyhub-charts", "studyhub-factors"
+TABLE, CHARTS, FACTORS, SEARCH = "studyhub-table", "studyhub-charts", "studyhub-factors", "studyhub-search"
 LONGEST = 5000  # characters of an experiment's tag
 SCORES = ("kge", "nse")  # the last one gives the lines their colours
-# Those of the report's figures (Okabe and Ito's), for as many arms as they last.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-MODE = {TABLE: "TABLE", CHARTS: "CHART", FACTORS: "CHART"}
+# Those of the report's figures: Okabe and Ito's, then some of Tol's muted ones, for as many arms as they last.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"),
+    *("#882255", "#999933", "#332288", "#44AA99", "#661100", "#F0A6B8"),
+)
+MODE = {TABLE: "TABLE", CHARTS: "CHART", FACTORS: "CHART", SEARCH: "CHART"}
 FACETS = {
     "searchFilter": "",
     "orderByKey": "attributes.start_time",
@@ -42,28 +46,54 @@ LINE = {
 }
 
 
-def views(spec: StudySpec) -> dict[str, str]:
-    """Tags of a study's experiment that hold its views."""
+def views(spec: StudySpec, searches: Sequence[Mapping[str, Any]] = ()) -> dict[str, str]:
+    """Tags of a study's experiment that hold its views; trials of ``searches`` have one of their own, and are left out of the others."""
     factors = [*_factors(spec), *(["seed"] if len(spec.seeds) > 1 else [])]
     scores = [f"test_{name}" for name in dict.fromkeys((*(claim.metric for claim in spec.compare), *SCORES))]
     columns = [f"metrics.`{name}`" for name in (*scores, "seconds_per_update")]
     columns += [f"params.`{name}`" for name in factors] + ["tags.`state`"]
-    shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"}
+    shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"} | _filter(False if searches else None)
     lines = ["loss"] if spec.split.validation is None else ["loss", "validation"]
     charts = [_chart("LINE", "Learning", metricKey=name, selectedMetricKeys=[name], **LINE) for name in lines]
     charts += [_chart("BAR", "Test: medians over basins", metricKey=name) for name in scores]
-    parallel = _chart("PARALLEL", "Factors", selectedParams=["arm", *factors], selectedMetrics=scores, showAllRuns=True)
-    found = {TABLE: shown, CHARTS: shown | _sections(charts, 2), FACTORS: shown | _sections([parallel], 1)}
+    found = {TABLE: shown, CHARTS: shown | _sections(charts, 2), FACTORS: shown | _parallel("Factors", ["arm", *factors], scores)}
+    if searches:
+        found[SEARCH] = _search(searches)
     texts = {PREFIX + name: json.dumps(view, separators=(",", ":")) for name, view in found.items()}
     return {tag: text for tag, text in texts.items() if len(text) <= LONGEST}
 
 
+def _search(searches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was drawn, beside what came of it."""
+    drawn = dict.fromkeys(key for entry in searches for row in entry["trials"] for key in row["params"])
+    scores = [f"search_{name}" for name in dict.fromkeys(name for entry in searches for name in entry["objectives"])]
+    names = ["arm", *(["fold"] if len({entry["fold"] for entry in searches}) > 1 else []), *drawn]
+    columns = [f"metrics.`{name}`" for name in scores] + [f"params.`{name}`" for name in names] + ["tags.`state`"]
+    shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"} | _filter(True)
+    return shown | _parallel("Search", names, scores)
+
+
+def _filter(search: bool | None) -> dict[str, str]:
+    return {} if search is None else {"searchFilter": f"tags.`search` = '{str(search).lower()}'"}
+
+
+def _parallel(section: str, params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    chart = _chart("PARALLEL", section, selectedParams=list(params), selectedMetrics=list(metrics), showAllRuns=True)
+    return _sections([chart], 1)
+
+
 def _factors(spec: StudySpec) -> list[str]:
-    """Keys in which arms differ; of those that tell the same arms apart (an optimizer and its rate, say) the first alone."""
+    """Factors and keys in which arms differ; of those that tell the same arms apart (an optimizer and its rate, say) the first alone."""
     keys, rows = differences(spec.arms)
+    labels = [factor_texts(arm) for arm in spec.arms]
+    columns = {
+        name: tuple(texts.get(name, MEANINGLESS) for texts in labels) for name in dict.fromkeys(name for its in labels for name in its)
+    }
+    columns |= dict(zip(keys, list(zip(*rows, strict=True))[1:], strict=True))
     first: dict[tuple[int, ...], str] = {}
-    for key, column in zip(keys, list(zip(*rows, strict=True))[1:], strict=True):
-        first.setdefault(tuple(column.index(level) for level in column), key)
+    for name, column in columns.items():
+        if len(set(column)) > 1:
+            first.setdefault(tuple(column.index(level) for level in column), name)
     return list(first.values())
 
 

@@ -95,6 +95,26 @@ class Home:
         self.finish(lease, state, **result)
         return lease
 
+    def search(self, arm: str, drawn: list[dict[str, Any]], name: str = "two", chosen: dict[str, Any] | None = None) -> list[Cell]:
+        """Write a search of an arm, and return its trials as if they were cells."""
+        trials = [f"{arm.encode().hex():0<10}"[:10] + f"{number:06}" for number in range(len(drawn))]
+        rows = [
+            {"number": number, "params": params, "trial": trial, "values": None, "state": "pending", "epochs": None}
+            for number, (params, trial) in enumerate(zip(drawn, trials, strict=True))
+        ]
+        entry = {"arm": arm, "fold": 1, "done": chosen is not None, "chosen": chosen, "note": None, "budget": 4, "objectives": ["nse"]}
+        path = self.store.study_folder(name) / "searches.json"
+        path.write_text(json.dumps([entry | {"seed": 7, "trials": rows}]))
+        return [Cell(arm, 1, 7, trial) for trial in trials]
+
+    def rung(self, cell: Cell, epoch: int, nse: float) -> Lease:
+        """Train to a rung and be judged there."""
+        lease = self.begin(cell)
+        table = pd.DataFrame({"basin": ["01", "02", "03"], "period": "test"} | dict.fromkeys(METRICS, 0.0) | {"nse": nse, "days": 10})
+        table.to_parquet(lease.folder / f"rung-{epoch:04}.parquet", index=False)
+        lease.release({"rung": epoch})
+        return lease
+
     def kill(self, lease: Lease) -> None:
         """Let the process that holds the trial be dead."""
         path = lease.trial_folder / f"lease-{lease.number:03}.json"

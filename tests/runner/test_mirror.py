@@ -1,6 +1,8 @@
+import json
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,7 @@ def test_epochs_come_as_they_happen_each_once(home, monkeypatch):
     assert mirror_of_launch.sync() == Counts(unchanged=1)
     home.epoch(lease, 4)
     assert sync(home) == (0, 1, 0, 0), "another process finds the run and what it lacks"
-    home.finish(lease)
+    home.finish(lease, seconds=1.0)
     mirror(home).sync()
     found = histories(home)["hybrid, seed 1"]
     assert [step for step, *_ in found["epoch_seconds"]] == [1, 2, 3, 4]
@@ -157,11 +159,43 @@ def test_a_trial_that_was_killed_and_run_again_has_one_run(home):
     sync(home)
     assert named(home, "small, seed 1").info.status == "RUNNING"
     home.epoch(second, 2)
-    home.finish(second)
+    home.finish(second, seconds=1.0)
     sync(home)
     (run,) = runs(home, view=ViewType.ALL)
     assert (run.info.run_id, run.info.status, run.data.tags["attempt"]) == (killed.info.run_id, "FINISHED", "2")
     assert [step for step, *_ in histories(home)["small, seed 1"]["loss"]] == [1, 2]
+
+
+def test_a_trial_that_lay_still_for_hours_is_as_long_as_it_was_trained(home):
+    cell = home.make()[0]
+    first = home.begin(cell)
+    record = json.loads((first.trial_folder / "lease-001.json").read_text())
+    begun = datetime.now(UTC) - timedelta(hours=5)
+    (first.trial_folder / "lease-001.json").write_text(json.dumps(record | {"begun": begun.isoformat(timespec="seconds")}))
+    sync(home)
+    assert named(home, "small, seed 1").info.start_time == int(begun.timestamp()) * 1000
+    home.kill(first)
+    sync(home)
+    home.finish(home.begin(cell), seconds=600.0)
+    sync(home)
+    (run,) = runs(home)
+    assert run.info.end_time - run.info.start_time == 600_000
+    assert sync(home) == (0, 0, 1, 0)
+
+
+def test_a_trial_that_goes_on_elsewhere_keeps_the_epochs_before(home):
+    cell = home.make()[0]
+    first = home.begin(cell)
+    for number in (1, 2, 3):
+        home.epoch(first, number)
+    launch = mirror(home)
+    launch.sync()
+    home.kill(first)
+    second = home.begin(cell)
+    home.epoch(second, 3, loss=0.7)  # another machine, from the checkpoint of epoch 2
+    home.epoch(second, 4)
+    launch.sync()
+    assert [(step, value) for step, value, _ in histories(home)["small, seed 1"]["loss"]] == [(1, 1.0), (2, 0.5), (3, 0.7), (4, 0.25)]
 
 
 def test_a_cause_goes_when_the_trial_runs_again(home):
@@ -304,7 +338,7 @@ def test_what_has_ended_is_not_read_again(home, monkeypatch):
         home.run(cell)
     launch = mirror(home)
     launch.sync()
-    monkeypatch.setattr(type(home.store), "_result", lambda *_: pytest.fail("a result is read again"))
+    monkeypatch.setattr("studyhub.study.store.look", lambda *_: pytest.fail("a trial is looked at again"))
     assert launch.sync() == Counts(unchanged=6)
 
 
@@ -374,6 +408,89 @@ def test_a_database_that_is_none(home):
     home.make()
     with pytest.raises(TrackingError, match="sqlite:.*mlflow.db does not answer .file is not a database."):
         sync(home)
+
+
+# Searches
+
+
+def objectives(home, run: str) -> list[tuple[int, float]]:
+    return [(step, value) for step, value, _ in histories(home)[run].get("search_nse", [])]
+
+
+def test_trials_of_a_search_come_beside_those_of_cells(home):
+    (cell, *_), launch = home.make(), mirror(home)
+    drawn = [
+        {"learning_rate": 0.00123456789},
+        {"learning_rate": 0.05, "hidden_size": "wide"},
+        {"learning_rate": 0.1},
+        {"learning_rate": 0.2},
+    ]
+    first, second, third, _ = home.search("small", drawn)
+    home.rung(first, 2, nse=0.3)
+    home.rung(second, 2, nse=0.1)
+    home.run(third, state="diverged", cause={"basin": "01"}, test_solve=None)
+    launch.sync()
+    assert [run.info.run_name for run in runs(home)] == ["small, search 0", "small, search 1", "small, search 2"]
+    assert objectives(home, "small, search 0") == [(2, pytest.approx(0.3))]
+    home.finish(home.begin(first), epochs=3)
+    home.run(cell)
+    launch.sync()
+    assert objectives(home, "small, search 0") == [(2, pytest.approx(0.3)), (3, pytest.approx(0.2))]
+    run, left, answer = named(home, "small, search 0"), named(home, "small, search 1"), named(home, "small, seed 1")
+    assert (run.info.status, run.data.tags["search"], answer.data.tags["search"]) == ("FINISHED", "true", "false")
+    assert {"arm": "small", "fold": "1", "seed": "7", "learning_rate": "0.00123457", "hidden_size": "4"}.items() <= run.data.params.items()
+    assert left.data.params["hidden_size"] == "wide"
+    assert left.data.tags["mlflow.note.content"] == "trained to epoch 2, where its search compares"
+    assert run.data.metrics["search_unconverged_unit_days"] == 2
+    assert not [name for name in run.data.metrics if name.startswith("test_")], "it never saw the test"
+    assert "search_nse" not in named(home, "small, search 2").data.metrics
+    assert answer.data.params.keys() == run.data.params.keys()
+    assert sync(home) == (0, 0, 4, 0)
+    found = MlflowClient(Tracking.of(home.folder).uri).get_experiment_by_name("two")
+    assert "mlflow.sharedViewState.studyhub-search" in found.tags
+
+
+def test_a_search_in_a_mirror_made_anew_is_the_same(home, empty_database):
+    home.make()
+    launch = mirror(home)
+    (first,) = home.search("small", [{"learning_rate": 0.01}])
+    home.rung(first, 1, nse=0.3)
+    launch.sync()
+    later = home.rung(first, 2, nse=0.4)
+    shutil.copy(first_attempt(home, first) / "rung-0001.parquet", later.folder)  # an attempt takes over those of the one before it
+    launch.sync()
+    home.finish(home.begin(first), epochs=3)
+    launch.sync()
+    before, curves = facts(home), histories(home)
+    assert [step for step, _ in objectives(home, "small, search 0")] == [1, 2, 3]
+    shutil.copy(empty_database, home.folder / "mlflow.db")
+    assert sync(home) == (1, 0, 0, 0)
+    assert (facts(home), histories(home)) == (before, curves)
+
+
+def first_attempt(home, cell) -> Path:
+    return home.store.trial_folder(cell.trial) / "attempt-001"
+
+
+def test_what_a_search_has_chosen_is_shown_of_its_cells(home):
+    first, *_ = home.make()
+    home.run(first)
+    home.search("small", [{"hidden_size": "wide"}], chosen={"hidden_size": "wide"})
+    sync(home)
+    assert named(home, "small, seed 1").data.params["hidden_size"] == "wide"
+
+
+def test_a_search_under_way_does_not_touch_what_has_ended(home, monkeypatch):
+    for cell in home.make():
+        home.run(cell)
+    launch = mirror(home)
+    launch.sync()
+    (searched,) = home.search("small", [{"learning_rate": 0.01}])
+    home.run(searched, epochs=1)
+    assert launch.sync() == Counts(made=1, unchanged=6)
+    monkeypatch.setattr("studyhub.study.store.look", lambda *_: pytest.fail("a trial is looked at again"))
+    home.search("small", [{"learning_rate": 0.01}])
+    assert launch.sync() == Counts(unchanged=7)
 
 
 # PostgreSQL

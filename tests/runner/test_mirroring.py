@@ -101,16 +101,22 @@ def test_a_fault_in_the_mirror_is_told_and_harms_nothing(home, quick, monkeypatc
 
 def test_an_mlflow_that_comes_back_gets_all(home, quick, monkeypatch):
     home.run(home.make()[0])
+    searched = home.search("small", [{"hidden_size": "wide"}, {"hidden_size": "narrow"}])
+    home.rung(searched[0], 1, nse=0.1)
     away = home.folder / "away"
     (home.folder / "mlflow.db").rename(away)
     (home.folder / "mlflow.db").mkdir()
     said = []
     with mirroring(home.store, "two", said.append):
         wait_for(lambda: said, 20)
+        home.run(searched[1])
         (home.folder / "mlflow.db").rmdir()
         away.rename(home.folder / "mlflow.db")
     assert len(said) == 1
-    assert runs(home.folder) == [("small, seed 1", "FINISHED")]
+    assert runs(home.folder) == [("small, search 0", "KILLED"), ("small, search 1", "FINISHED"), ("small, seed 1", "FINISHED")]
+    assert Writer(home.store, "two").current()
+    home.run(searched[0])
+    assert not Writer(home.store, "two").current()
 
 
 def test_a_slow_mlflow_does_not_hold_up_the_end(home, quick, monkeypatch):
@@ -282,4 +288,4 @@ def test_a_study_that_was_killed_and_launched_again_has_one_run_per_trial(home, 
     assert done.returncode == 0, done.stderr
     assert "MLflow" not in done.stderr and "Traceback" not in done.stderr
     expected = [(f"{arm}, seed {seed}", "FINISHED") for arm in ("large", "small") for seed in (1, 2)]
-    assert runs(home.folder, ViewType.ALL) == expected
+    assert runs(home.folder) == expected

@@ -3,6 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from studyhub.report.drawing.groups import PALETTE
 from studyhub.runner.views import CHARTS, FACTORS, PREFIX, TABLE, colour, link, views
 from studyhub.study.spec import StudySpec, read
 from studyhub.study.store import settings_hash
@@ -51,8 +52,9 @@ def test_links_name_experiment_and_view():
 
 
 def test_arms_have_colours_however_many_there_are():
-    assert len({colour(arm) for arm in range(6)}) == 6
-    assert colour(6) == colour(0)
+    assert len({colour(arm) for arm in range(12)}) == 12
+    assert tuple(map(colour, range(12))) == PALETTE, "those of the report"
+    assert colour(12) == colour(0)
 
 
 def test_the_hash_of_a_study_is_of_what_it_says(spec):
