@@ -6,7 +6,7 @@ from pathlib import Path
 from studyhub.errors import DataError, LossError, StoreError, StudyhubError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_MEMORY = ("out of memory", "out_of_memory", "can't allocate memory", "cannot allocate memory", "alloc_failed", "unable to allocate")
+NO_MEMORY = ("out of memory", "out_of_memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
 
 
 def kind(error: BaseException) -> str:

@@ -7,7 +7,6 @@ import time
 from datetime import date
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
