@@ -18,12 +18,7 @@ class Process:
 
     @classmethod
     def this(cls) -> "Process":
-        return cls.numbered(os.getpid())
-
-    @classmethod
-    def numbered(cls, pid: int) -> "Process":
-        """A process of this machine, by its number."""
-        return cls(machine(), pid, _started(pid) or "")
+        return cls(machine(), os.getpid(), _started(os.getpid()) or "")
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Process | None":
