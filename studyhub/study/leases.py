@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any
 
 from studyhub.study import costs
-from studyhub.study.files import make_folder, name_once, now_on, read_json, write_json, write_json_once, writing
+from studyhub.study.files import name_once, now_on, read_json, write_json, write_json_once, writing
 from studyhub.study.process import Process
 
 STALE_AFTER = 60.0  # s without a heartbeat
@@ -131,15 +131,20 @@ def take(folder: Path, device: str | None = None) -> Lease | None:
         return None
     path = lease_path(folder, number + 1)
     record = Process.this().record() | {"device": device, "begun": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    lease = Lease(folder, number + 1)
     with writing(path):
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
             return None
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-    lease = Lease(folder, number + 1)
-    make_folder(lease.folder)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(record, file)
+            lease.folder.mkdir(exist_ok=True)
+        except OSError:
+            # A full disk. What is so new that nobody can have judged it stale is no trial that runs.
+            os.unlink(path)
+            raise
     return lease
 
 

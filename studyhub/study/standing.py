@@ -10,6 +10,7 @@ from studyhub.study.leases import FAILURE, STOPPED, attempt_name, is_live, lates
 
 # "blocked" is a cell whose trial waits for its parent; a trial itself knows nothing of that.
 STATES = ("pending", "blocked", "running", "finished", "diverged", "failed", "stopped")
+NO_ROOM = "there was no room on the disk to say why"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def look(folder: Path, now: Callable[[], float] | None = None) -> Standing:
     try:
         failure = read_json(attempt / FAILURE)
     except ValueError as error:
-        failure = {"cause": str(error)}
+        failure = {"cause": str(error)} if (attempt / FAILURE).stat().st_size else {"cause": NO_ROOM, "kind": "disk"}
     if failure is not None:
         return Standing("failed", number, failure=failure, damage=damage)
     if (attempt / STOPPED).exists():

@@ -153,6 +153,24 @@ def test_a_failure_that_cannot_be_read_is_still_a_failure(store):
     assert "incomplete or damaged" in store.failure(TRIAL)["cause"]
 
 
+def test_a_failure_that_a_full_disk_kept_from_being_told_is_one_of_the_disk(store):
+    lease = store.claim(TRIAL)
+    (lease.folder / "failure.json").touch()
+    assert store.failure(TRIAL) == {"cause": "there was no room on the disk to say why", "kind": "disk"}
+
+
+def test_a_claim_that_a_full_disk_does_not_take_leaves_no_lease(store, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "dump", full)
+        with pytest.raises(StoreError, match="cannot be written .No space left on device"):
+            store.claim(TRIAL)
+    assert store.state(TRIAL) == "pending"
+    assert store.claim(TRIAL).attempt == "attempt-001"
+
+
 def test_a_result_is_there_in_full_or_not_at_all(store, monkeypatch):
     lease = store.claim(TRIAL)
 
