@@ -19,14 +19,14 @@ from typing import IO
 from studyhub.errors import StoreError, TrackingError
 from studyhub.runner.mirroring import Say, Writer
 from studyhub.runner.tracking import ARTIFACTS, VARIABLE, Tracking
-from studyhub.runner.views import CHARTS, FACTORS, SEARCH, TABLE, link
+from studyhub.runner.views import ARMS, CHARTS, FACTORS, SEARCH, TABLE, link
 from studyhub.study.store import Store
 
 HOST = "127.0.0.1"
 # The default server has four workers and a runner of jobs, which take 1.4 GB.
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
 START_SECONDS, END_SECONDS = 180.0, 2.0
-PAGES = {"runs": TABLE, "charts": CHARTS, "factors": FACTORS, "search": SEARCH}
+PAGES = {"runs": TABLE, "charts": CHARTS, "arms": ARMS, "factors": FACTORS, "search": SEARCH}
 PR_SET_PDEATHSIG = 1
 
 

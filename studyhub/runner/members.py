@@ -1,5 +1,6 @@
 """Which trials a tracker shows of a study, and under what parameters: those that answer its cells, and those of its searches."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from studyhub.study.external import ExternalArm
 from studyhub.study.spec import StudySpec
 
 MEANINGLESS = "-"
-FACTOR = "factor."  # before a factor's name, which may be that of an arm's key too
+# Before a factor's name, which may be that of an arm's key too; and before a key, for the logarithm of what was drawn.
+FACTOR, LOG = "factor.", "log10."
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def _searched(spec: StudySpec, texts: Mapping[str, dict[str, str]], entry: Mappi
     arm, fold, seed, objectives = entry["arm"], entry["fold"], entry["seed"], tuple(entry["objectives"])
     for row in entry["trials"]:
         params = texts[arm] | _configured(spec, arm, row["params"]) | {"fold": str(fold), "seed": str(seed)}
+        axes = {key: axis_of(spec, arm, key) for key in row["params"]}
+        params |= {axis: f"{math.log10(row['params'][key]):.4f}" for key, axis in axes.items() if axis != key}
         name = f"{_called(arm, fold, folds)}, search {row['number']}"
         yield Member(row["trial"], name, arm, tuple(params.items()), number=row["number"], objectives=objectives)
 
@@ -95,6 +99,13 @@ def _configured(spec: StudySpec, name: str, drawn: Mapping[str, Any]) -> dict[st
         model, training = arm.searched.configure(drawn)
         texts = _key_texts(replace(arm, model=model, training=training)) | texts
     return texts
+
+
+def axis_of(spec: StudySpec, name: str, key: str) -> str:
+    """The parameter that a chart shows of what was drawn: its logarithm, where it was drawn by that, for MLflow has no such axes."""
+    arm = spec.arm(name) if name in [arm.name for arm in spec.arms] else None
+    domains = arm.searched.domains if isinstance(arm, Arm) and arm.searched is not None else ()
+    return LOG + key if any(domain.key == key and domain.log for domain in domains) else key
 
 
 def drawn_text(value: Any) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from studyhub.runner.members import MEANINGLESS, factor_texts
+from studyhub.runner.members import MEANINGLESS, axis_of, factor_texts
+from studyhub.study.arms import Arm
 from studyhub.study.describe import differences
 from studyhub.study.spec import StudySpec
 
 PREFIX = "mlflow.sharedViewState."
-TABLE, CHARTS, FACTORS, SEARCH = "studyhub-table", "studyhub-charts", "studyhub-factors", "studyhub-search"
+TABLE, CHARTS, ARMS, FACTORS, SEARCH = (f"studyhub-{name}" for name in ("table", "charts", "arms", "factors", "search"))
 LONGEST = 5000  # characters of an experiment's tag
 SCORES = ("kge", "nse")  # the last one gives the lines their colours
 # Those of the report's figures: Okabe and Ito's, then some of Tol's muted ones, for as many arms as they last.
@@ -21,7 +22,7 @@ COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"),
     *("#882255", "#999933", "#332288", "#44AA99", "#661100", "#F0A6B8"),
 )
-MODE = {TABLE: "TABLE", CHARTS: "CHART", FACTORS: "CHART", SEARCH: "CHART"}
+BY_ARM = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "arm"}]}
 FACETS = {
     "searchFilter": "",
     "orderByKey": "attributes.start_time",
@@ -54,20 +55,30 @@ def views(spec: StudySpec, searches: Sequence[Mapping[str, Any]] = ()) -> dict[s
     columns += [f"params.`{name}`" for name in factors] + ["tags.`state`"]
     shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"} | _filter(False if searches else None)
     lines = ["loss"] if spec.split.validation is None else ["loss", "validation"]
-    charts = [_chart("LINE", "Learning", metricKey=name, selectedMetricKeys=[name], **LINE) for name in lines]
-    charts += [_chart("BAR", "Test: medians over basins", metricKey=name) for name in scores]
-    found = {TABLE: shown, CHARTS: shown | _sections(charts, 2), FACTORS: shown | _parallel("Factors", ["arm", *factors], scores)}
+    curves = [_chart("LINE", "Learning", metricKey=name, selectedMetricKeys=[name], **LINE) for name in lines]
+    bars = [_chart("BAR", "Test: medians over basins", metricKey=name) for name in scores]
+    found = {TABLE: shown, CHARTS: shown | _sections([*curves, *bars], 2)}
+    # Without curves: MLflow gives groups colours of its own, and several the same.
+    found[ARMS] = shown | _sections(bars, 2) | {"groupBy": BY_ARM, "useGroupedValuesInCharts": True}
+    found[FACTORS] = shown | _parallel("Factors", _axes(spec, factors), scores)
     if searches:
-        found[SEARCH] = _search(searches)
+        found[SEARCH] = _search(spec, searches)
     texts = {PREFIX + name: json.dumps(view, separators=(",", ":")) for name, view in found.items()}
     return {tag: text for tag, text in texts.items() if len(text) <= LONGEST}
 
 
-def _search(searches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _axes(spec: StudySpec, factors: Sequence[str]) -> list[str]:
+    """Axes of a chart; arms have one of their own, unless their factors tell them apart."""
+    told = {tuple(factor_texts(arm).items()) for arm in spec.arms}
+    return [*([] if len(told) == len(spec.arms) > 1 else ["arm"]), *factors]
+
+
+def _search(spec: StudySpec, searches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What was drawn, beside what came of it."""
-    drawn = dict.fromkeys(key for entry in searches for row in entry["trials"] for key in row["params"])
+    keys = dict.fromkeys((entry["arm"], key) for entry in searches for row in entry["trials"] for key in row["params"])
+    drawn = dict.fromkeys(axis_of(spec, arm, key) for arm, key in keys)
     scores = [f"search_{name}" for name in dict.fromkeys(name for entry in searches for name in entry["objectives"])]
-    names = ["arm", *(["fold"] if len({entry["fold"] for entry in searches}) > 1 else []), *drawn]
+    names = [name for name in ("arm", "fold") if len({entry[name] for entry in searches}) > 1] + [*drawn]
     columns = [f"metrics.`{name}`" for name in scores] + [f"params.`{name}`" for name in names] + ["tags.`state`"]
     shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"} | _filter(True)
     return shown | _parallel("Search", names, scores)
@@ -83,8 +94,12 @@ def _parallel(section: str, params: Sequence[str], metrics: Sequence[str]) -> di
 
 
 def _factors(spec: StudySpec) -> list[str]:
-    """Factors and keys in which arms differ; of those that tell the same arms apart (an optimizer and its rate, say) the first alone."""
+    """Factors and keys in which arms differ, but for what is searched.
+
+    Of those that tell the same arms apart (an optimizer and its rate, say) the first alone.
+    """
     keys, rows = differences(spec.arms)
+    searched = {domain.key for arm in spec.arms if isinstance(arm, Arm) and arm.searched for domain in arm.searched.domains}
     labels = [factor_texts(arm) for arm in spec.arms]
     columns = {
         name: tuple(texts.get(name, MEANINGLESS) for texts in labels) for name in dict.fromkeys(name for its in labels for name in its)
@@ -92,7 +107,7 @@ def _factors(spec: StudySpec) -> list[str]:
     columns |= dict(zip(keys, list(zip(*rows, strict=True))[1:], strict=True))
     first: dict[tuple[int, ...], str] = {}
     for name, column in columns.items():
-        if len(set(column)) > 1:
+        if len(set(column)) > 1 and name not in searched:
             first.setdefault(tuple(column.index(level) for level in column), name)
     return list(first.values())
 
@@ -104,7 +119,9 @@ def colour(arm: int) -> str:
 
 def link(server: str, experiment: str, view: str) -> str:
     """Address of a view in the web app at ``server``."""
-    query = urlencode({"compareRunsMode": MODE[view], "workflowType": "machine_learning", "viewStateShareKey": view})
+    query = urlencode(
+        {"compareRunsMode": "TABLE" if view == TABLE else "CHART", "workflowType": "machine_learning", "viewStateShareKey": view}
+    )
     return f"{server}/#/experiments/{quote(experiment)}/runs?{query}"
 
 

@@ -68,10 +68,10 @@ def test_pages_are_served_until_ctrl_c_and_a_server_that_runs_gets_links_only(ho
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0, preexec_fn=heard) as ui:
         try:
-            lines = [ui.stdout.readline() for _ in range(4)]
+            lines = [ui.stdout.readline() for _ in range(5)]
             assert lines[0] == "two\n"
             links = re.findall(rf"^  (\w+) +(http://127\.0\.0\.1:{port}/#/experiments/\d+/runs\?\S+)$", "".join(lines), re.M)
-            assert [name for name, _ in links] == ["runs", "charts", "factors"]
+            assert [name for name, _ in links] == ["runs", "charts", "arms", "factors"]
             assert b"mlflow" in urllib.request.urlopen(f"http://127.0.0.1:{port}/").read().lower()
             client = MlflowClient(f"http://127.0.0.1:{port}")
             found = client.get_experiment_by_name("two")
