@@ -89,6 +89,10 @@ class Searching:
                 self._again.discard(name)
             self._advance()
 
+    def number(self, name: str) -> int | None:
+        """Number of a trial within the search; None where it is not its own."""
+        return next((drawn.number for drawn in self._drawn if drawn.name == name), None)
+
     @property
     def chosen(self) -> Params | None:
         """The best of the configurations that were trained to their end, once the search is done; None where none is of use."""

@@ -144,6 +144,7 @@ def test_a_search_spends_its_budget_in_batches_and_chooses_the_best(store, sampl
     assert searching.chosen == best["params"] and searching.note is None
     assert best["values"][0] == pytest.approx(np.median(1 - loss(trial_of([RATE, SIZE])(best["params"])) - 1 / 8 - np.arange(12) / 100))
     assert len({row["trial"] for row in rows}) == 10
+    assert [searching.number(row["trial"]) for row in rows] == list(range(10)) and searching.number("f" * 16) is None
 
 
 def test_a_search_of_another_arm_gets_as_many_trainings(store):
