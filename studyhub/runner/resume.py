@@ -37,8 +37,8 @@ class Before:
 class Keeper:
     """Keeps the state of a training in an attempt's checkpoint, the newest in place of the one before.
 
-    Each epoch is kept, unless writing has taken more than 2 % of the time so far: a checkpoint of 9 MB takes 50 ms, which is much beside an
-    epoch of half a second, and such an epoch is soon trained again. Where the training ends, it is always kept.
+    Each epoch is kept, unless writing has taken more than 2 % of the time so far: a checkpoint of a hidden size of 256 (6 MB) takes 40 ms,
+    much beside an epoch of a quarter of a second (12 % of it), which is soon trained again. The epoch with which training ends is always kept.
 
     Parameters
     ----------

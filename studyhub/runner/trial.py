@@ -114,6 +114,7 @@ class _Stage:
         if shards.hash((*trial.train_basins, *trial.test_basins), variables(trial.model)) != trial.data:
             raise DataError(f"{shards.manifest.folder}: the data have changed since the study was planned; launch it again")
         if device != "cpu":
+            torch.cuda.init()
             torch.cuda.reset_peak_memory_stats()
         self.dtype = getattr(torch, trial.dtype)
         split, model, training = trial.split, trial.model, trial.training
