@@ -7,13 +7,15 @@ that load what it has compiled.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from studyhub.catalog import PHYSICS
 from studyhub.kernels.build import compiled
 from studyhub.physics.structure import Physics
+from studyhub.study.process import machine_cpus
 from studyhub.study.settings import Trial
 
 MODULE = "studyhub.runner.precompile"
@@ -47,21 +49,22 @@ class Wanted:
 
 
 def wanted(trials: Iterable[Trial], device: str) -> list[Wanted]:
-    """Kernels that these trials need and this machine does not have."""
+    """Kernels that these trials need, each once."""
     models = {(trial.model, trial.dtype) for trial in trials if trial.model.kind == "dpl"}
-    found = {Wanted(m.physics, m.capillary_rise, m.scheme, m.raw_stores, dtype, device) for m, dtype in models}
-    return sorted(kernel for kernel in found if not kernel.there())
+    return sorted({Wanted(m.physics, m.capillary_rise, m.scheme, m.raw_stores, dtype, device) for m, dtype in models})
 
 
-def precompile(kernels: list[Wanted], processes: int, done: Callable[[int], None]) -> list[str]:
-    """Compile them, ``processes`` at a time; ``done`` hears how many have ended. Returns what went wrong, if anything did."""
-    ended, faults = 0, []
-    with ThreadPoolExecutor(max(1, processes)) as pool:
-        for fault in pool.map(_in_a_process, kernels):
-            ended += 1
-            done(ended)
-            faults += [fault] if fault else []
-    return faults
+def compile_lacking(kernels: Iterable[Wanted]) -> tuple[int, list[str]]:
+    """Compile those that this machine does not have, as many at a time as it has processors; return how many, and what went wrong."""
+    lacking = [kernel for kernel in kernels if not kernel.there()]
+    with ThreadPoolExecutor(max(1, machine_cpus())) as pool:
+        return len(lacking), [fault for fault in pool.map(_in_a_process, lacking) if fault]
+
+
+@cache
+def ensure(kernel: Wanted) -> None:
+    """Compile a kernel that no launch could know of: a search has come upon it. Where that fails, its trial does it itself."""
+    compile_lacking([kernel])
 
 
 def _in_a_process(kernel: Wanted) -> str | None:

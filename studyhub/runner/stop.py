@@ -1,0 +1,73 @@
+"""How a launch is stopped: by Ctrl-C, or by the SIGTERM that batch systems send."""
+
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from studyhub.study.files import make_folder
+
+TOLD = "stopping: running trials end their epoch; once more to end at once. The same command goes on from there, either way"
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+@dataclass
+class Stop:
+    """Whether to stop. Workers learn of it from the file, which may lie on a shared disk."""
+
+    path: Path
+    asked: bool = False
+
+    def ask(self) -> None:
+        self.asked = True
+        with suppress(OSError):  # where the disk is full, workers will notice by themselves
+            self.path.touch()
+
+
+@contextmanager
+def stopping(home: Path, say: Callable[[str], None]) -> Iterator[Stop]:
+    """Let the first SIGINT or SIGTERM ask for a stop, and the second end this process's work at once, as a KeyboardInterrupt."""
+    folder = make_folder(home.absolute() / "store" / "stops")
+    stop = Stop(folder / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.ask()
+        say(TOLD)
+
+    try:
+        with _handled(ask, signal.SIGINT, signal.SIGTERM):
+            yield stop
+    finally:
+        with suppress(OSError):
+            stop.path.unlink(missing_ok=True)
+            folder.rmdir()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM be as Ctrl-C."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with _handled(interrupt, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handler: Handler, *signals: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
