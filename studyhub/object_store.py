@@ -30,6 +30,7 @@ ANSWERS = {
     "|INVALID_SIGNATURE|UNAUTHENTICATED|status 401": "the credentials in the environment are wrong",
     "EXPIRED_TOKEN|ExpiredToken": "the credentials in the environment have expired",
 }
+AWAY = "NETWORK_CONNECTION"
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
 
 
@@ -169,6 +170,8 @@ def is_passing(error: OSError) -> bool:
 def cause(error: OSError) -> str:
     """Say in one line what an object store has answered, without secrets."""
     text = _known(error) or (str(error).splitlines() or [type(error).__name__])[0].partition(" (Request ID")[0]
+    if AWAY in text:
+        text = f"the object store does not answer ({text.rpartition('Details: ')[2]}); look at the network and at its address"
     for name in SECRETS:
         if secret := os.environ.get(name):
             text = text.replace(secret, "***")
