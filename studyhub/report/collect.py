@@ -46,6 +46,11 @@ class Run:
     files: Path | None = None
     epochs: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def has_days(self) -> bool:
+        """Whether its simulated days are here: one that came out of an archive may be without."""
+        return self.state == "finished" and self.files is not None and (self.files / SIMULATION).exists()
+
 
 @dataclass(frozen=True)
 class Results:
@@ -116,7 +121,7 @@ class Results:
         wanted, parts = set(basins), []
         for arm in self.scored_arms:
             left = set(wanted)
-            for run in (run for run in self.of(arm) if run.state == "finished" and left):
+            for run in (run for run in self.of(arm) if run.has_days and left):
                 part = _series(run, left)
                 left -= set(part["basin"])
                 parts.append(part.assign(arm=arm, seed=run.cell.seed))

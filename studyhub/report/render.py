@@ -80,7 +80,7 @@ def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Compa
         ),
         Section("distributions", "Over basins", figures=drawn.distributions() if scored else ()),
         Section("maps", "Maps", figures=drawn.maps(comparisons) if scored else (), notes=drawn.missing_places() if scored else ()),
-        Section("hydrographs", "Hydrographs", figures=drawn.hydrographs(comparisons) if scored else ()),
+        Section("hydrographs", "Hydrographs", figures=drawn.hydrographs(comparisons) if scored else (), notes=drawn.missing_days()),
         Section("cost", "Cost and convergence", (contents.cost(results),)),
         Section("learning", "Learning", figures=drawn.learning()),
         Section("exploratory", "Not declared", folded=(claims.exploratory(others),) if others else ()),
@@ -157,7 +157,15 @@ class _Drawing:
         first = next((c for c in comparisons if c.n), None)
         chosen = places(self.judged, self.results.scored_arms, first.metric if first else LEADING)
         simulation = self.results.simulation(place.basin for place in chosen)
-        return _there([self._hydrograph(simulation, place) for place in chosen])
+        there = set(simulation["basin"])
+        return _there([self._hydrograph(simulation, place) for place in chosen if place.basin in there])
+
+    def missing_days(self) -> tuple[str, ...]:
+        """Say which simulated days are not here."""
+        lacking = [run for run in self.results.runs if run.state == "finished" and not run.has_days]
+        if not lacking:
+            return ()
+        return (f"Of {len(lacking)} finished trials the simulated days are not here: an archive holds them where it was asked to.",)
 
     def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Figure:
         days = shown_days(simulation, place.basin, self.results.spec.split.test)

@@ -35,7 +35,7 @@ def make_folder(path: Path, advice: str = ADVICE) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Raise a StoreError unless files can be made in ``folder``, which is made where it is missing."""
-    probe = make_folder(folder) / _temporary("writable")
+    probe = make_folder(folder) / temporary_name("writable")
     with writing(folder):
         probe.touch()
         probe.unlink()
@@ -43,7 +43,7 @@ def check_writable(folder: Path) -> None:
 
 def now_on(folder: Path) -> float:
     """Time [s] by the clock that stamps files in ``folder``: on a shared filesystem the clocks of machines differ."""
-    probe = folder / _temporary("clock")
+    probe = folder / temporary_name("clock")
     try:
         probe.touch()
         return probe.stat().st_mtime
@@ -59,7 +59,7 @@ def write_texts(texts: Mapping[Path, str], advice: str = ADVICE) -> None:
     written: dict[Path, Path] = {}
     try:
         for path, text in texts.items():
-            temporary = path.with_name(_temporary(path.name))
+            temporary = path.with_name(temporary_name(path.name))
             with writing(path, advice):
                 written[temporary] = path
                 _write_through(temporary, text)
@@ -80,7 +80,7 @@ def write_json_once(path: Path, content: Any) -> bool:
     """Write a file that is not there yet, in full or not at all; False where it is there. Of processes that do so at once, one succeeds."""
     if path.exists():
         return False
-    temporary = path.with_name(_temporary(path.name))
+    temporary = path.with_name(temporary_name(path.name))
     try:
         with writing(path):
             _write_through(temporary, _json(content))
@@ -141,7 +141,7 @@ def _write_through(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _temporary(name: str) -> str:
+def temporary_name(name: str) -> str:
     return f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
 
 

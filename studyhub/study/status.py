@@ -17,7 +17,7 @@ from studyhub.study.store import Store
 from studyhub.study.troubles import Group, Trouble, cause, groups, in_words, kind
 from studyhub.study.wording import nearest
 
-__all__ = ["SearchProgress", "Status", "Trouble", "cause", "cell_states", "failed_trials", "in_words", "look", "status", "told"]
+__all__ = ["SearchProgress", "Status", "Trouble", "cause", "cell_states", "failed_trials", "in_words", "look", "status", "told", "tried"]
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class Status:
 def status(store: Store, name: str) -> Status:
     """Look at every cell of a study as it was last launched, and at every training of its searches."""
     cells, entries = store.read_study(name).cells, store.searches(name)
-    tried = _tried(entries)
-    stands = store.look_at([*_trials_of(cells), *(member.trial for member in tried)])
+    searched = tried(entries)
+    stands = store.look_at([*_trials_of(cells), *(member.trial for member in searched)])
     states = _states(cells, stands)
     # Several cells may share a trial, as a search may with them: it is one trial that runs.
-    members = {member.trial: member for member in (*tried, *(Member(c.arm, c.fold, c.seed, c.trial) for c in reversed(cells)))}
+    members = {member.trial: member for member in (*searched, *(Member(c.arm, c.fold, c.seed, c.trial) for c in reversed(cells)))}
     places = {trial: (member, store.trial_folder(trial), stands[trial]) for trial, member in members.items()}
     now = now_on(store.home / "store" / "trials")
     runs = tuple(running(*place) for place in places.values() if place[2].state == "running")
@@ -89,7 +89,7 @@ def status(store: Store, name: str) -> Status:
     searches = tuple(_progress(entry, stands) for entry in entries)
     waiting = open_cells + [one.arm for one in searches if not one.done for _ in range((one.budget or 0) - one.ended - one.running)]
     finished = [(arm, seconds) for arm, (_, seconds) in ends]
-    troubles = _troubles(cells, states, stands, tried)
+    troubles = _troubles(cells, states, stands, searched)
     counts = Counter(states)
     return Status(
         study=name,
@@ -144,7 +144,7 @@ def _is_blocked(cell: Cell, stands: Mapping[str, Standing]) -> bool:
     return stands[cell.trial].state == "pending" and cell.parent is not None and stands[cell.parent].state != "finished"
 
 
-def _tried(entries: Iterable[Mapping[str, Any]]) -> list[Member]:
+def tried(entries: Iterable[Mapping[str, Any]]) -> list[Member]:
     """Trainings of searches. An entry that is no such thing is left out: it may be half of a newer version's."""
     found = []
     for entry in entries:
@@ -156,7 +156,7 @@ def _tried(entries: Iterable[Mapping[str, Any]]) -> list[Member]:
 
 
 def _progress(entry: Mapping[str, Any], stands: Mapping[str, Standing]) -> SearchProgress:
-    done, states = bool(entry.get("done")), [stands[member.trial].state for member in _tried([entry])]
+    done, states = bool(entry.get("done")), [stands[member.trial].state for member in tried([entry])]
     # A training that was stopped at a rung may go on: it has ended only once the search has.
     ended = len(states) if done else sum(state in (*ENDS, "failed") for state in states)
     budget = entry.get("budget")
@@ -172,10 +172,12 @@ def _progress(entry: Mapping[str, Any], stands: Mapping[str, Standing]) -> Searc
     )
 
 
-def _troubles(cells: Iterable[Cell], states: Iterable[str], stands: Mapping[str, Standing], tried: Iterable[Member]) -> tuple[Trouble, ...]:
+def _troubles(
+    cells: Iterable[Cell], states: Iterable[str], stands: Mapping[str, Standing], searched: Iterable[Member]
+) -> tuple[Trouble, ...]:
     of_cells = [(Member(cell.arm, cell.fold, cell.seed, cell.trial), state) for cell, state in zip(cells, states, strict=True)]
     found = []
-    for member, state in (*of_cells, *((member, stands[member.trial].state) for member in tried)):
+    for member, state in (*of_cells, *((member, stands[member.trial].state) for member in searched)):
         standing = stands[member.trial]
         if state in ("failed", "diverged") or standing.damage is not None:
             why = cause(standing) or "no cause was recorded"

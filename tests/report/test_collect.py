@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from studyhub.errors import DataError, StoreError
 from studyhub.report.collect import COLUMNS, SCORES, collect, write_scores
+from studyhub.report.render import compose
+from studyhub.study.archive import export, restore
+from studyhub.study.store import Store
 
 
 def test_one_row_per_cell_and_basin_under_the_cells_names(toy):
@@ -57,6 +62,40 @@ def test_simulations_are_those_of_the_first_finished_trial_of_each_arm(toy):
     assert len(series) == 2 * 2 * 730
     ratio = series.groupby("arm")[["qsim", "qobs"]].sum()
     np.testing.assert_allclose(ratio["qsim"] / ratio["qobs"], [0.95, 0.9])
+
+
+def test_epochs_of_earlier_attempts_count_where_a_later_one_goes_on(toy):
+    toy.write(seeds=(1,)).end(lambda cell: "running")
+    trial = toy.cells[0].trial
+    (toy.store.latest_attempt(trial) / "stopped.json").write_text("{}")
+    later = toy.store.claim(trial).folder / "epochs"
+    later.mkdir()
+    for number, loss in ((2, 0.25), (3, 0.2)):
+        (later / f"{number:04}.json").write_text(f'{{"number": {number}, "loss": {loss}, "validation": null, "solve": null}}')
+    epochs = collect(toy.store, "toy").epochs()
+    assert epochs.loc[epochs["arm"] == "sequential", ["epoch", "loss"]].values.tolist() == [[1, 1.0], [2, 0.25], [3, 0.2]]
+
+
+def test_a_cell_waits_for_its_parent(toy):
+    toy.write(seeds=(1,)).end(lambda cell: "pending")
+    parent, child = toy.cells
+    cells = [parent, replace(child, parent=parent.trial)]
+    toy.store.write_study("toy", toy.store.read_study("toy").spec_text, cells)
+    assert [run.state for run in collect(toy.store, "toy").runs] == ["pending", "blocked"]
+
+
+def test_a_study_out_of_an_archive_is_collected_and_reported_as_before(toy, tmp_path):
+    toy.write().end(lambda cell: "failed" if cell.seed == 2 and cell.arm == "implicit" else "finished")
+    there = Store(tmp_path / "there")
+    restore(export(toy.store, "toy", tmp_path / "toy.zip").path, there)
+    before, after = collect(toy.store, "toy"), collect(there, "toy")
+    pd.testing.assert_frame_equal(after.scores, before.scores)
+    pd.testing.assert_frame_equal(after.epochs(), before.epochs())
+    assert [(run.state, run.cause) for run in after.runs] == [(run.state, run.cause) for run in before.runs]
+    assert after.simulation(["003"]).empty and not before.simulation(["003"]).empty
+    sections = {section.name: section for section in compose(after).sections}
+    assert sections["hydrographs"].notes[0].startswith("Of 3 finished trials the simulated days are not here")
+    assert not any(section.name == "hydrographs" and section.notes for section in compose(before).sections)
 
 
 def test_what_is_known_of_basins(toy):
