@@ -9,6 +9,7 @@ def plain_environment():
     with pytest.MonkeyPatch.context() as patch:
         for name in OUTSIDE:
             patch.delenv(name, raising=False)
+        patch.setenv("STUDYHUB_CACHE_GB", "0.05")  # of the many small basins that tests make
         yield
 
 

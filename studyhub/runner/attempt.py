@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from studyhub.data.manifest import Where
 from studyhub.errors import DataError, ResourceError, StoreError
 from studyhub.runner import failures
 from studyhub.runner.globals import contained
+from studyhub.study import remote
 from studyhub.study.ids import kind_of
 from studyhub.study.leases import ENDS, FAILURE, Lease, attempt_name, read_lease
 from studyhub.study.settings import Trial
@@ -77,9 +77,16 @@ class Log:
 
 @dataclass(frozen=True)
 class Place:
-    """What all attempts of a launch share. The file ``stop`` means, once it exists: end with the epoch. ``cpus`` are those of one trial."""
+    """What all attempts of a launch share.
 
-    home: Path
+    Parameters
+    ----------
+    home : a folder that all nodes share, or the URI of a home in an object store
+    stop : file that means, once it exists: end with the epoch
+    cpus : those of one trial
+    """
+
+    home: Path | str
     shards: Where
     stop: Path
     cpus: int
@@ -87,40 +94,33 @@ class Place:
 
 
 def attempt(task: Task, place: Place, report: Callable[[Report], None], runner: TrialRunner | None = None) -> None:
-    """Run a trial, or wait for the launch that is at it.
+    """Run a trial, unless another launch is at it.
 
     Parameters
     ----------
-    report : gets ``{"state": "waiting"}`` perhaps, ``{"state": "running", "epoch": ...}`` per epoch, ``{"state": ..., "cause": ...}`` last:
-        with ``"kind"`` of a failure (memory, data, disk or code), with ``"rung"`` where the task's epoch is reached and scored
+    report : gets ``{"state": "running", "epoch": ...}`` per epoch, ``{"state": ..., "cause": ...}`` last, once all that was made is in
+        the home: with ``"kind"`` of a failure (memory, data, disk, loss or code), with ``"rung"`` where the task's epoch is reached and
+        scored; "waiting" where another launch is at the trial
     runner : what runs a trial; None means `studyhub.runner.trial.run`
     """
     try:
-        store = Store(place.home)
-        lease = _claim(store, task.name, place, report)
-        if lease is None:
-            result = store.result(task.name)
-            report({"state": "stopped", "cause": None} if result is None else ending(result))
-        else:
-            report(_run(lease, task, store, place, report, runner))
+        with remote.working(place.home, task.name, task.trial.parent, place.stop) as home:
+            ended = _attempt(Store(home), task, place, report, runner)
     except Exception as error:
-        report({"state": "failed", "cause": failures.told(error, place.home), "kind": failures.kind(error)})
+        ended = {"state": "failed", "cause": failures.told(error, place.home), "kind": failures.kind(error)}
     finally:
         _free()
+    report(ended)
 
 
-def _claim(store: Store, name: str, place: Place, report: Callable[[Report], None]) -> Lease | None:
-    """Return the lease, or None where a result has come from elsewhere or the launch stops."""
-    waits = False
-    while not place.stop.exists() and store.result(name) is None:
-        lease = store.claim(name, place.device)
-        if lease is not None:
-            return lease
-        if not waits:
-            report({"state": "waiting"})
-            waits = True
-        time.sleep(WATCH_SECONDS)
-    return None
+def _attempt(store: Store, task: Task, place: Place, report: Callable[[Report], None], runner: TrialRunner | None) -> Report:
+    lease = None if place.stop.exists() else store.claim(task.name, place.device)
+    if lease is not None:
+        return _run(lease, task, store, place, report, runner)
+    result = store.result(task.name)
+    if result is not None:
+        return ending(result)
+    return {"state": "stopped" if place.stop.exists() else "waiting", "cause": None}
 
 
 def _run(lease: Lease, task: Task, store: Store, place: Place, report: Callable[[Report], None], runner: TrialRunner | None) -> Report:
@@ -197,7 +197,7 @@ def _stopped(lease: Lease, rung: int | None, log: Log) -> Report:
     return {"state": "stopped", "cause": lost, **told}
 
 
-def _failed(lease: Lease, error: Exception, home: Path, log: Log) -> Report:
+def _failed(lease: Lease, error: Exception, home: Path | str, log: Log) -> Report:
     cause, kind = failures.told(error, home), failures.kind(error)
     lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
     log.say(*lines)

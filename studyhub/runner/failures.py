@@ -21,7 +21,7 @@ def kind(error: BaseException) -> str:
     return "data" if isinstance(error, DataError | StoreError) else "code"
 
 
-def told(error: BaseException, home: Path) -> str:
+def told(error: BaseException, home: Path | str) -> str:
     """Say in one line what happened and, where the machine is to blame, what to do.
 
     Parameters

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from studyhub.catalog import RECIPES, variables
+from studyhub.data.decoded import share
 from studyhub.data.manifest import Where
 from studyhub.data.record import Record
 from studyhub.data.scaling import Scaler
@@ -110,9 +111,10 @@ class _Stage:
     """The parts of one trial, and what is needed to say where something went wrong."""
 
     def __init__(self, trial: Trial, shards: Shards, device: str):
-        self.trial, self.shards, self.device = trial, shards, device
+        self.trial, self.device = trial, device
         if shards.hash((*trial.train_basins, *trial.test_basins), variables(trial.model)) != trial.data:
             raise DataError(f"{shards.manifest.folder}: the data have changed since the study was planned; launch it again")
+        self.shards = share(shards, trial)
         if device != "cpu":
             torch.cuda.init()
             torch.cuda.reset_peak_memory_stats()

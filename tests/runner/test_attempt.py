@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from datetime import date
 from types import SimpleNamespace
@@ -109,17 +108,11 @@ def test_a_stop_ends_after_the_epoch_and_frees_the_trial(place):
     assert Store(place.home).claim(ID) is not None
 
 
-def test_a_trial_that_another_launch_is_at_is_waited_for(place):
-    store = Store(place.home)
-    lease = store.claim(ID)
-    said = []
-    thread = threading.Thread(target=attempt, args=(TASK, place, said.append, epochs()))
-    thread.start()
-    time.sleep(1)
-    assert said == [{"state": "waiting"}]
+def test_a_trial_that_another_launch_is_at_is_left_to_it(place):
+    lease = Store(place.home).claim(ID)
+    assert reports(place, epochs()) == [{"state": "waiting", "cause": None}]
     lease.finish({"state": "finished", "cause": None})
-    thread.join(5)
-    assert said[1:] == [{"state": "finished", "cause": None}]
+    assert reports(place, epochs()) == [{"state": "finished", "cause": None}]
 
 
 def test_a_process_whose_parent_has_died_ends_and_frees_its_trial(place):
