@@ -113,7 +113,7 @@ def files(path, trial):
 def test_a_folder_is_a_folder(tmp_path):
     assert remote.locate(tmp_path) == tmp_path and remote.origin(tmp_path) == str(tmp_path)
     assert remote.reports(tmp_path) == tmp_path / "reports"
-    with remote.working(tmp_path, TRIALS[0]) as path, remote.launching(tmp_path, "study", pytest.fail):
+    with remote.working(tmp_path, TRIALS[0]) as path, remote.launching(tmp_path, "study", pytest.fail, pytest.fail):
         assert path == tmp_path
     remote.pull(tmp_path, "study")
     remote.push(tmp_path, "study")
@@ -139,7 +139,7 @@ def test_what_a_worker_makes_is_there_for_all(home, machine):
         f"{attempt}/{name}" for name in (*FILES, "epochs.json")
     }
     other = machine("two")
-    remote.pull(other, trials=TRIALS, want=remote.ALL)
+    remote.pull_trials(other, TRIALS, want=remote.ALL)
     assert Store(other).state(TRIALS[0]) == "finished" and Store(other).state(TRIALS[1]) == "pending"
     assert files(other, TRIALS[0]) == files(path, TRIALS[0])
     assert Store(other).result(TRIALS[0]) == Store(path).result(TRIALS[0])
@@ -148,7 +148,7 @@ def test_what_a_worker_makes_is_there_for_all(home, machine):
 
 def test_only_what_is_wanted_comes(home, machine):
     write_study(machine())
-    with remote.launching(machine(), "study", str):
+    with remote.launching(machine(), "study", str, str):
         for trial in TRIALS[:4]:
             run(home, trial)
     simulated = dict.fromkeys((TRIALS[0], TRIALS[3]), remote.REPORT)
@@ -170,9 +170,9 @@ def test_only_what_is_wanted_comes(home, machine):
 def test_nothing_is_asked_for_twice(home, machine, monkeypatch):
     run(home, TRIALS[0])
     path = machine("two")
-    remote.pull(path, trials=TRIALS[:1])
+    remote.pull_trials(path, TRIALS[:1])
     monkeypatch.setattr("studyhub.object_store.RemoteFolder.walk", lambda *_: pytest.fail("asked again"))
-    remote.pull(path, trials=TRIALS[:1])
+    remote.pull_trials(path, TRIALS[:1])
 
 
 @pytest.mark.parametrize("few", [0, 64])
@@ -181,7 +181,7 @@ def test_many_trials_are_one_listing(home, machine, monkeypatch, few):
         run(home, trial)
     monkeypatch.setattr(fetching, "FEW", few)
     path = machine("two")
-    remote.pull(path, trials=TRIALS)
+    remote.pull_trials(path, TRIALS)
     assert [Store(path).state(trial) for trial in TRIALS] == ["finished"] * 3 + ["pending"] * 2
 
 
@@ -205,7 +205,7 @@ def test_killed_here_and_gone_on_with_elsewhere(home, machine, monkeypatch):
         finish(lease)
     assert not any(name.endswith("checkpoint.npz") for name in objects(home))
     third = machine("three")
-    remote.pull(third, trials=TRIALS[:1])
+    remote.pull_trials(third, TRIALS[:1])
     assert Store(third).result(TRIALS[0])["attempt"] == "attempt-002"
     machine()
     with remote.working(home, TRIALS[0]):  # where it was killed it is known too
@@ -229,7 +229,7 @@ def test_a_failure_is_told_everywhere(home, machine):
     with remote.working(home, TRIALS[0]) as path:
         begin(path, TRIALS[0]).fail({"cause": "no memory", "kind": "memory", "traceback": []})
     other = machine("two")
-    remote.pull(other, trials=TRIALS[:1])
+    remote.pull_trials(other, TRIALS[:1])
     assert Store(other).failure(TRIALS[0])["cause"] == "no memory" and "log.txt" not in files(other, TRIALS[0])
 
 
@@ -242,7 +242,7 @@ def test_the_first_result_stands(home, machine):
         machine()
         finish(lease, seconds=9.0)
     assert Store(path).result(TRIALS[0])["seconds"] == 7.0
-    remote.pull(machine("three"), trials=TRIALS[:1])
+    remote.pull_trials(machine("three"), TRIALS[:1])
     assert Store(machine("three")).result(TRIALS[0])["seconds"] == 7.0
 
 
@@ -258,7 +258,7 @@ def test_a_study_is_the_same_on_all_machines(home, machine):
     path = machine()
     write_study(path)
     told = []
-    with remote.launching(path, "study", told.append):
+    with remote.launching(path, "study", told.append, told.append):
         (path / "studies" / "study" / "searches.json").write_text(json.dumps([{"trials": [{"trial": TRIALS[4]}]}]))
         for trial in (TRIALS[0], TRIALS[4]):
             run(home, trial)
@@ -277,19 +277,19 @@ def test_a_study_is_the_same_on_all_machines(home, machine):
 def test_one_launch_at_a_time(home, machine):
     path = machine()
     write_study(path)
-    with remote.launching(path, "study", str):
+    with remote.launching(path, "study", str, str):
         other = machine("two")
         with pytest.raises(
             StoreError, match=rf"{home}: study is being launched already \(.*process {os.getpid()}, since 20.*again in \d+ s"
         ):
-            with remote.launching(other, "study", str):
+            with remote.launching(other, "study", str, str):
                 pass
-        with remote.launching(other, "another", str):  # of another study
+        with remote.launching(other, "another", str, str):  # of another study
             pass
         remote.pull(other)
         (found,) = launches(other / "studies" / "study")
         assert found.pid == os.getpid() and found.host == socket.gethostname()
-    with remote.launching(other, "study", str):
+    with remote.launching(other, "study", str, str):
         pass
     remote.pull(path)
     assert launches(path / "studies" / "study") == () and not any("/launches/" in name for name in objects(home))
@@ -330,11 +330,11 @@ def test_a_dead_launch_is_no_obstacle(home, machine, monkeypatch, end):
     other = replace(this, started="0") if end == "killed" else replace(this, machine="elsewhere:1:2")
     put(home, f"studies/study/launches/elsewhere-{this.pid}-123456.json", json.dumps(other.record() | {"holds": True, "begun": "2026"}))
     if end == "silent":
-        with pytest.raises(StoreError, match="elsewhere, process"), remote.launching(path, "study", str):
+        with pytest.raises(StoreError, match="elsewhere, process"), remote.launching(path, "study", str, str):
             pass
         monkeypatch.setattr(sole_launch, "STALE_AFTER", 1.0)
         time.sleep(2.5)
-    with remote.launching(path, "study", str):
+    with remote.launching(path, "study", str, str):
         assert len([name for name in objects(home) if "/launches/" in name]) == 1
 
 
@@ -344,7 +344,7 @@ def test_a_launch_that_was_cut_off_stops(home, machine, monkeypatch):
     monkeypatch.setattr(remote_launch, "BEAT_EVERY", 0.1)
     monkeypatch.setattr(remote_launch, "STEP", 0.1)
     told = []
-    with pytest.raises(KeyboardInterrupt), remote.launching(path, "study", told.append):
+    with pytest.raises(KeyboardInterrupt), remote.launching(path, "study", told.append, told.append):
         turn = sole_launch.SoleLaunch(copy_of(path), "study")
         turn.give_back()  # as another does that takes over
         time.sleep(10)
@@ -356,7 +356,7 @@ def test_a_stop_reaches_other_machines(home, machine, monkeypatch):
     write_study(path)
     monkeypatch.setattr(remote_launch, "STEP", 0.1)
     stop = path / "store" / "stops" / f"host-{os.getpid()}-0123"
-    with remote.launching(path, "study", str):
+    with remote.launching(path, "study", str, str):
         stop.parent.mkdir(parents=True)
         stop.touch()
         time.sleep(1)
@@ -371,13 +371,13 @@ def test_a_stop_reaches_other_machines(home, machine, monkeypatch):
 def test_what_could_not_be_sent_goes_with_the_next_launch(home, machine, monkeypatch):
     path = machine()
     write_study(path)
-    with remote.launching(path, "study", str):
+    with remote.launching(path, "study", str, str):
         pass
     lease = begin(path, TRIALS[1])
     finish(lease)  # its worker was killed before it could send anything
     remote.pull(path, "study")
     assert Store(path).state(TRIALS[1]) == "finished" and not any("result.json" in name for name in objects(home))
-    with remote.launching(path, "study", str):
+    with remote.launching(path, "study", str, str):
         pass
     other = machine("two")
     remote.pull(other, "study", want=remote.ALL)
@@ -426,7 +426,7 @@ def test_what_is_damaged_is_said_and_made_again(home, machine, name, content, to
     else:
         put(home, name, content)
     other, said = machine("two"), []
-    remote.pull(other, trials=TRIALS[:1], say=said.append)
+    remote.pull_trials(other, TRIALS[:1], say=said.append)
     assert Store(other).result(TRIALS[0]) is None
     (line,) = said
     assert line.startswith(home) and line.endswith("; the trial counts as not finished and will run again")
@@ -436,14 +436,14 @@ def test_what_is_damaged_is_said_and_made_again(home, machine, name, content, to
         put(home, lease, json.dumps(replace(Process.this(), started="0").record()))
     run(home, TRIALS[0], seconds=5.0)
     said.clear()
-    remote.pull(machine("three"), trials=TRIALS[:1], say=said.append)
+    remote.pull_trials(machine("three"), TRIALS[:1], say=said.append)
     assert said == [] and Store(machine("three")).result(TRIALS[0])["seconds"] == 5.0
 
 
 def test_a_study_that_is_not_there(home, machine):
     path = machine()
     write_study(path, "mine")
-    with remote.launching(path, "mine", str):
+    with remote.launching(path, "mine", str, str):
         pass
     with pytest.raises(StoreError, match=f"there is no study 'yours' in {home}/studies; there are: mine"):
         remote.pull(machine("two"), "yours")
@@ -488,7 +488,7 @@ def test_the_server_is_away_for_a_while(monkeypatch, tmp_path, bucket):
         home = f"{bucket}/away"
         path, told = remote.locate(home), []
         write_study(path)
-        with remote.launching(path, "study", told.append):
+        with remote.launching(path, "study", told.append, told.append):
             proxy.closed = True
             back = threading.Timer(6.0, lambda: setattr(proxy, "closed", False))
             back.start()
@@ -516,7 +516,7 @@ def test_an_object_store_that_stays_away_loses_nothing(monkeypatch, tmp_path, bu
         assert Store(path).state(TRIALS[0]) == "finished"
         assert "the trial has brought is kept" in (Store(path).latest_attempt(TRIALS[0]) / "log.txt").read_text()
         proxy.closed = False
-        with remote.launching(path, "study", str):
+        with remote.launching(path, "study", str, str):
             pass
         assert f"store/trials/{TRIALS[0]}/result.json" in objects(home)
 

@@ -18,11 +18,27 @@ from studyhub.study.remote.fetching import fetch, lacking
 from studyhub.study.remote.launch import alone
 from studyhub.study.remote.sending import made
 from studyhub.study.remote.study_files import fetch_studies, send_folder, send_study
-from studyhub.study.remote.wanted import ALL, PROGRESS, STATE, first_finished, of_level, to_go_on_from, trials_of
+from studyhub.study.remote.wanted import ALL, PROGRESS, STATE, first_finished, of_level, searched, to_go_on_from, trials_of
 from studyhub.study.store import Store
 from studyhub.study.wording import listed
 
-__all__ = ["ALL", "PROGRESS", "REPORT", "STATE", "launching", "locate", "origin", "pull", "push", "reports", "working"]
+__all__ = [
+    "ALL",
+    "PROGRESS",
+    "REPORT",
+    "STATE",
+    "launching",
+    "locate",
+    "named",
+    "origin",
+    "pull",
+    "pull_plan",
+    "pull_study",
+    "pull_trials",
+    "push",
+    "reports",
+    "working",
+]
 
 REPORT = "report"  # as PROGRESS, and of each arm and fold one trial with all that it simulated
 
@@ -30,13 +46,11 @@ Say = Callable[[str], None]
 to_stderr: Say = partial(print, file=sys.stderr)
 
 
-def pull(home: Path, study: str | None = None, *, trials: Iterable[str] | None = None, want: str = PROGRESS, say: Say = to_stderr) -> None:
-    """Bring the copy of a home up to date.
+def pull(home: Path, study: str | None = None, *, want: str = PROGRESS, say: Say = to_stderr) -> None:
+    """Bring a study up to date in the copy of a home: its files and its trials; all studies where none is named.
 
     Parameters
     ----------
-    study : its files and its trials; without one, and without ``trials``, all studies
-    trials : ids of trials to bring, and no study's files
     want : how much of each trial: `STATE`, `PROGRESS`, `REPORT`, or `ALL`
     say : told of results that cannot be used
 
@@ -48,23 +62,50 @@ def pull(home: Path, study: str | None = None, *, trials: Iterable[str] | None =
     copy = copy_of(home)
     if copy is None:
         return
-    store, studies = Store(home), []
-    if trials is None:
-        fetch_studies(copy, study)
-        there = store.studies()
-        if study is not None and study not in there:
-            with copy.reaching():
-                known = sorted({name.split("/")[1] for name in copy.store.walk("studies") if name.endswith("/cells.json")})
-            raise StoreError(f"there is no study {study!r} in {copy.uri}/studies; there are: {listed(known)}")
-        studies = list(there) if study is None else [study]
-        trials = dict.fromkeys(trial for name in studies for trial in trials_of(store, name))
-    trials = list(trials)
-    damages = fetch(copy, trials, of_level(PROGRESS if want == REPORT else want))
+    fetch_studies(copy, study)
+    there = Store(home).studies()
+    if study is not None and study not in there:
+        with copy.reaching():
+            known = sorted({name.split("/")[1] for name in copy.store.walk("studies") if name.endswith("/cells.json")})
+        raise StoreError(f"there is no study {study!r} in {copy.uri}/studies; there are: {listed(known)}")
+    for name in there if study is None else [study]:
+        pull_study(home, name, want=want, say=say)
+
+
+def pull_study(home: Path, study: str, *, want: str = PROGRESS, say: Say = to_stderr) -> None:
+    """Bring the trials of a study up to date, by its files as they are here."""
+    copy = copy_of(home)
+    if copy is None:
+        return
+    store = Store(home)
+    pull_trials(home, trials_of(store, study), want=PROGRESS if want == REPORT else want, say=say)
     if want == REPORT:
-        whole = first_finished(store, studies)
+        whole = first_finished(store, study)
         fetch(copy, whole, of_level(PROGRESS, whole))
-    for damage in damages:
+
+
+def pull_trials(home: Path, trials: Iterable[str], *, want: str = PROGRESS, say: Say = to_stderr) -> None:
+    copy = copy_of(home)
+    for damage in () if copy is None else fetch(copy, trials, of_level(want)):
         say(f"{damage}; the trial counts as not finished and will run again")
+
+
+def pull_plan(home: Path, study: str, trials: Iterable[str], *, say: Say = to_stderr) -> None:
+    """Bring what is to be known before a study is launched: how its trials stand, and what its searches have found.
+
+    Parameters
+    ----------
+    trials : those that are planned; the study need not be there yet
+    """
+    copy = copy_of(home)
+    if copy is None:
+        return
+    fetch_studies(copy)
+    store, planned = Store(home), list(trials)
+    if study in store.studies():
+        pull_trials(home, searched(store, study), say=say)
+        planned += trials_of(store, study)
+    pull_trials(home, planned, want=STATE, say=say)
 
 
 def push(home: Path, study: str, report: Path | None = None) -> None:
@@ -81,19 +122,25 @@ def push(home: Path, study: str, report: Path | None = None) -> None:
         send_folder(copy, f"reports/{study}", report)
 
 
+def named(home: Path, path: Path) -> str:
+    """What a file or folder of a home is called: its path, or its URI where the home is the copy of one in an object store."""
+    copy = copy_of(home)
+    return str(path) if copy is None else f"{copy.uri}/{path.absolute().relative_to(copy.path).as_posix()}"
+
+
 def reports(home: Path) -> Path:
     """Return the folder where reports are written: in the home, or here where that is in an object store."""
     return home / "reports" if copy_of(home) is None else Path("reports")
 
 
 @contextmanager
-def launching(home: Path, study: str, say: Say = to_stderr) -> Iterator[None]:
-    """Launch a study: see `alone`."""
+def launching(home: Path, study: str, say: Say = to_stderr, warn: Say = to_stderr) -> Iterator[None]:
+    """Launch a study, which no other launch may do meanwhile, and keep the object store up to date: see `alone`."""
     copy = copy_of(home)
     if copy is None:
         yield
         return
-    with alone(copy, study, say):
+    with alone(copy, study, say, warn):
         yield
 
 

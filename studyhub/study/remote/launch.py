@@ -31,8 +31,8 @@ Say = Callable[[str], None]
 class Watch:
     """What a launch does beside its trials."""
 
-    def __init__(self, copy: Copy, study: str, turn: SoleLaunch, say: Say):
-        self.copy, self.study, self.turn, self.say = copy, study, turn, say
+    def __init__(self, copy: Copy, study: str, turn: SoleLaunch, warn: Say):
+        self.copy, self.study, self.turn, self.warn = copy, study, turn, warn
         self._sent: dict[Path, Seen] = {}
         self._stops: set[str] = set()
         self._beat = self._files = time.monotonic()
@@ -46,7 +46,7 @@ class Watch:
             if now - self._beat >= BEAT_EVERY:
                 self._beat = now
                 if not self.turn.beat():
-                    self.say(f"{self.copy.uri}: was out of reach for so long that another launch has taken {self.study} over")
+                    self.warn(f"{self.copy.uri}: was out of reach for so long that another launch has taken {self.study} over")
                     self._lost = True
                     os.kill(os.getpid(), signal.SIGINT)
                     return False
@@ -55,12 +55,12 @@ class Watch:
                 spent = time.monotonic() - now
                 self._files = now + max(FILES_EVERY, spent / SHARE)
             if self._away:
-                self.say(f"{self.copy.uri} answers again")
+                self.warn(f"{self.copy.uri} answers again")
                 self._away = False
         except (OSError, StoreError) as error:
             if not self._away:
                 told = str(error) if isinstance(error, StoreError) else f"{self.copy.uri}: {cause(error)}"
-                self.say(f"{told}; the study goes on, and what it brings is sent later")
+                self.warn(f"{told}; the study goes on, and what it brings is sent later")
                 self._away = True
         return True
 
@@ -110,8 +110,12 @@ class Watch:
 
 
 @contextmanager
-def alone(copy: Copy, study: str, say: Say) -> Iterator[None]:
+def alone(copy: Copy, study: str, say: Say, warn: Say) -> Iterator[None]:
     """Launch a study while no other launch does, and keep the object store up to date meanwhile.
+
+    Parameters
+    ----------
+    say, warn : told where the work is done; of troubles
 
     Raises
     ------
@@ -121,7 +125,7 @@ def alone(copy: Copy, study: str, say: Say) -> Iterator[None]:
     turn = SoleLaunch(copy, study)
     with copy.reaching():
         turn.take()
-    watch = Watch(replace(copy, patience=0.0), study, turn, say)
+    watch = Watch(replace(copy, patience=0.0), study, turn, warn)
     try:
         say(f"{copy.uri}: this machine works on a copy in {copy.path}, and sends it there")
         if not os.environ.get("MLFLOW_TRACKING_URI"):

@@ -8,6 +8,9 @@ from studyhub.study.process import Process, machine
 from studyhub.study.remote.copies import FORMAT, HOME_ID, Copy
 from studyhub.study.remote.fetching import date_as, is_current
 
+# What belongs to one machine, and means nothing elsewhere.
+LEFT = ("launch.json", "launch.log", "mirror.json", "mirror.lock")
+
 Seen = tuple[int, int]  # size and time of a file
 
 
@@ -44,7 +47,7 @@ def send_study(copy: Copy, study: str, sent: dict[Path, Seen]) -> None:
         _send_once(copy, HOME_ID)
         for path in sorted(folder.rglob("*")):
             within = path.relative_to(folder).parts
-            if not path.is_file() or within[0] == LAUNCHES or any(part.startswith(".") for part in within):
+            if not path.is_file() or within[0] in (LAUNCHES, *LEFT) or any(part.startswith(".") for part in within):
                 continue
             found = path.stat()
             seen = found.st_size, found.st_mtime_ns

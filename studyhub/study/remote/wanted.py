@@ -1,6 +1,6 @@
 """Which trials belong to a study, and which of their files a verb needs of a home in an object store."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from studyhub.study.leases import FAILURE, STOPPED
 from studyhub.study.remote.fetching import CHECKPOINT, EPOCHS_FILE, LOG, Wanted
@@ -14,17 +14,20 @@ SMALL = (*ENDINGS, LOG, EPOCHS_FILE, "scores.parquet")
 
 def trials_of(store: Store, study: str) -> list[str]:
     """Trials that a study needs, those of its searches too."""
-    tried = [trial["trial"] for search in store.searches(study) for trial in search.get("trials") or [] if trial.get("trial")]
-    return list(dict.fromkeys([*(cell.trial for cell in store.read_study(study).cells), *tried]))
+    return list(dict.fromkeys([*(cell.trial for cell in store.read_study(study).cells), *searched(store, study)]))
 
 
-def first_finished(store: Store, studies: Iterable[str]) -> set[str]:
+def searched(store: Store, study: str) -> list[str]:
+    """Trials that the searches of a study have tried."""
+    return [trial["trial"] for search in store.searches(study) for trial in search.get("trials") or [] if trial.get("trial")]
+
+
+def first_finished(store: Store, study: str) -> set[str]:
     """The first trial of each arm and fold that has finished: a report shows what it simulated."""
-    found: dict[tuple[str, str, int], str] = {}
-    for study in studies:
-        for cell in store.read_study(study).cells:
-            if (study, cell.arm, cell.fold) not in found and store.state(cell.trial) == "finished":
-                found[study, cell.arm, cell.fold] = cell.trial
+    found: dict[tuple[str, int], str] = {}
+    for cell in store.read_study(study).cells:
+        if (cell.arm, cell.fold) not in found and store.state(cell.trial) == "finished":
+            found[cell.arm, cell.fold] = cell.trial
     return set(found.values())
 
 
