@@ -9,7 +9,7 @@ from studyhub.catalog import PHYSICS
 from studyhub.study.defaults import DPL_KEYS, MODEL_KEYS, TRAINING_KEYS, Said, canonical, settings_of
 from studyhub.study.external import ExternalArm
 from studyhub.study.settings import Model, Training
-from studyhub.study.space import Domain, Params
+from studyhub.study.space import Domain, Params, point
 from studyhub.study.yaml import Key
 
 
@@ -69,6 +69,12 @@ class Searched:
     def configure(self, params: Params) -> tuple[Model, Training]:
         """Return the arm with what was drawn, spelt as if a study file had said it."""
         return canonical(*settings_of(self.said(params)))
+
+    @cached_property
+    def corners(self) -> tuple[tuple[Model, Training], ...]:
+        """Configurations that show each value, or each end of a range, at least once."""
+        drawn = [point(self.domains, {domain.key: value}) for domain in self.domains for value in domain.ends]
+        return tuple(self.configure(params) for params in drawn if params is not None)
 
     def said(self, params: Params) -> dict[str, Any]:
         """What a study file would say of it."""

@@ -17,6 +17,7 @@ DEFAULT_ATTRIBUTES = "table_a1"
 MODEL_KEYS = tuple("model" if field.name == "kind" else field.name for field in fields(Model))
 DPL_KEYS = MODEL_KEYS[MODEL_KEYS.index("physics") :]
 TRAINING_KEYS = tuple(field.name for field in fields(Training))
+SCIENCE_KEYS = MODEL_KEYS + TRAINING_KEYS
 MEANINGLESS = object()  # stands for the value of a key that has no meaning for an arm
 
 

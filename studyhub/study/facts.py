@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from studyhub.catalog import TARGET, variables
 from studyhub.errors import DataError
 from studyhub.study import splits
+from studyhub.study.arms import Arm
 from studyhub.study.external import ExternalArm
 from studyhub.study.settings import Period
 from studyhub.study.shape import ShardFolder
@@ -50,6 +51,20 @@ class DataFacts:
         raise AssertionError(f"{basin}, {period}: a study that needs such facts is planned with a manifest")
 
 
+class Hashes:
+    """Content hashes, each asked for once: the folds of a split often use the same basins, and arms the same variables."""
+
+    def __init__(self, data: Facts):
+        self._data = data
+        self._known: dict[tuple[frozenset[str], tuple[str, ...]], str] = {}
+
+    def of(self, basins: tuple[str, ...], used: tuple[str, ...]) -> str:
+        key = (frozenset(basins), used)
+        if key not in self._known:
+            self._known[key] = self._data.hash(tuple(dict.fromkeys(basins)), used)
+        return self._known[key]
+
+
 def require(spec: StudySpec, data: Facts) -> None:
     """Ask for what the arms need: one message for all that the data lack.
 
@@ -61,7 +76,7 @@ def require(spec: StudySpec, data: Facts) -> None:
     lacking: dict[str, list[str]] = {}
     hints: dict[str, None] = {}
     for arm in spec.arms:
-        needs = ((TARGET,), ()) if isinstance(arm, ExternalArm) else (variables(arm.model), arm.model.attributes)
+        needs = _needs(arm)
         parts = []
         for what, needed, known in zip(("variable", "attribute"), needs, (data.variables, data.attribute_names), strict=True):
             absent = [name for name in needed if name not in known]
@@ -73,6 +88,15 @@ def require(spec: StudySpec, data: Facts) -> None:
     if lacking:
         told = [f"arm{'s' if len(arms) > 1 else ''} {listed(f'`{arm}`' for arm in arms)}: {what}" for what, arms in lacking.items()]
         raise DataError(f"{_called_data(spec)} lacks what is needed by {'; '.join(told)} ({'; '.join(hints)})")
+
+
+def _needs(arm: Arm | ExternalArm) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Variables and attributes that an arm reads, whatever its search draws."""
+    if isinstance(arm, ExternalArm):
+        return (TARGET,), ()
+    models = [arm.model] if arm.searched is None else [model for model, _ in arm.searched.corners]
+    used = dict.fromkeys(name for model in models for name in variables(model))
+    return tuple(used), tuple(dict.fromkeys(name for model in models for name in model.attributes))
 
 
 def chosen_basins(spec: StudySpec, data: Facts) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:

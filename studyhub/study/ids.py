@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from studyhub.study.settings import External, Trial
+from studyhub.study.space import SearchSettings
 from studyhub.study.versions import SCIENCE_VERSION
 
 
@@ -34,6 +35,11 @@ def _hashed(value: Any) -> str:
 def _digest(content: Any) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def placeholder(settings: SearchSettings, arm: str, fold: int, seed: int) -> str:
+    """16 hex digits for a cell whose trial is not known until a search has chosen; no trial has them."""
+    return _digest(["placeholder", _hashed(settings), arm, fold, seed])
 
 
 def kind_of(trial: Trial) -> str:

@@ -73,8 +73,8 @@ def _misfits(child: Arm, parent: Arm | ExternalArm | None) -> Iterator[str]:
         return
     if child.searched is not None:
         yield (
-            f"`{child.name}` cannot both be searched and start from `{parent.name}`: each of its trainings would be judged by what the "
-            "parent's found; leave it out of `search.arms`, and search the parent"
+            f"`{child.name}` cannot both be searched and start from `{parent.name}`: a search trains and judges inside the fold's training "
+            "data, all of which the parent's weights have seen; leave it out of `search.arms`, and search the parent"
         )
     drawn = {domain.key for domain in parent.searched.domains} if parent.searched else set()
     for key in ALIKE:

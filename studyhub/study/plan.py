@@ -1,17 +1,20 @@
 """From a study to its trials: cells (arm x fold x seed), and the id that says what a trial is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from studyhub.catalog import TARGET, variables
 from studyhub.study import splits
+from studyhub.study.arms import Arm
+from studyhub.study.candidates import candidate_of, within
 from studyhub.study.cells import Cell
 from studyhub.study.external import SEED, ExternalArm, content_hash
-from studyhub.study.facts import DataFacts, Facts, chosen_basins, require
-from studyhub.study.ids import kind_of, trial_id
-from studyhub.study.settings import External, Training, Trial
-from studyhub.study.space import Params, Search
+from studyhub.study.facts import DataFacts, Facts, Hashes, chosen_basins, require
+from studyhub.study.ids import kind_of, placeholder, trial_id
+from studyhub.study.parents import parents_first
+from studyhub.study.settings import External, Model, Training, Trial
+from studyhub.study.space import Params, Search, SearchSettings
 from studyhub.study.spec import StudySpec
 from studyhub.study.splits import Fold, LeftOut
 
@@ -56,50 +59,84 @@ def plan(spec: StudySpec, data: Facts, backend: str = "cpu", chosen: Mapping[tup
     Raises
     ------
     DataError
-        The study chooses basins that the data do not have, or none at all; its folds cannot be made; an arm needs what the data lack; or an
-        external arm's table cannot be read.
+        The study chooses basins that the data do not have, or none at all; its folds cannot be made; an arm needs what the data lack; an
+        external arm's table cannot be read; or a fold has too few basins to keep some aside for a search.
     """
     require(spec, data)
     basins, flagged = chosen_basins(spec, data)
     division = spec.division
     folds, left_out = splits.divide(division.rule, division.records, division.split, data, basins)
-    hashed = _Hashes(data)
-    cells, trials, externals = [], {}, {}
-    for arm in spec.arms:
+    making = _Making(spec, Hashes(data), backend)
+    found: dict[str, list[Cell]] = {}
+    for arm in parents_first(spec.arms):
         if isinstance(arm, ExternalArm):
-            table = content_hash(arm)
-            for fold in folds:
-                external = External(table, arm.columns, spec.split.test, fold.test_basins, hashed.of(fold.test_basins, (TARGET,)))
-                cells.append(Cell(arm.name, fold.number, SEED, trial_id(external)))
-                externals[cells[-1].trial] = external
-            continue
-        used = variables(arm.model)
+            found[arm.name] = making.external(arm, folds)
+        else:
+            parents = found.get(arm.init_from) if arm.init_from else None
+            found[arm.name] = making.cells(arm, folds, chosen, parents)
+    searches = spec.search and tuple(making.searches(spec.search, folds)) or ()
+    cells = tuple(cell for arm in spec.arms for cell in found[arm.name])
+    return Plan(cells, making.trials, making.externals, folds, (*flagged, *left_out), frozenset(making.open), searches)
+
+
+class _Making:
+    """Cells and trials of a study, as they are made arm by arm."""
+
+    def __init__(self, spec: StudySpec, hashes: Hashes, backend: str):
+        self.spec, self.hashes, self.backend = spec, hashes, backend
+        self.trials: dict[str, Trial] = {}
+        self.externals: dict[str, External] = {}
+        self.open: set[str] = set()
+
+    def external(self, arm: ExternalArm, folds: Sequence[Fold]) -> list[Cell]:
+        table, cells = content_hash(arm), []
         for fold in folds:
-            content = hashed.of(fold.train_basins + fold.test_basins, used)
-            for seed in spec.seeds:
-                training = _of_fold(arm.training, fold)
-                lists = fold.train_basins, fold.test_basins
-                trial = Trial(arm.model, training, spec.split, *lists, seed, content, fill=spec.data.fill, backend=backend)
-                name = trial_id(trial)
-                cells.append(Cell(arm.name, fold.number, seed, name))
-                trials[name] = trial
-    return Plan(tuple(cells), trials, externals, folds, (*flagged, *left_out))
+            content = self.hashes.of(fold.test_basins, (TARGET,))
+            external = External(table, arm.columns, self.spec.split.test, fold.test_basins, content)
+            cells.append(Cell(arm.name, fold.number, SEED, trial_id(external)))
+            self.externals[cells[-1].trial] = external
+        return cells
 
+    def cells(
+        self, arm: Arm, folds: Sequence[Fold], chosen: Mapping[tuple[str, int], Params], parents: Sequence[Cell] | None
+    ) -> list[Cell]:
+        """Cells of an arm; those of its parent have the same folds and seeds in the same order."""
+        cells = []
+        of = iter(parents or ())
+        for fold in folds:
+            settings = self._settings(arm, fold, chosen)
+            for seed in self.spec.seeds:
+                parent = next(of).trial if parents is not None else None
+                if settings is None or parent in self.open:
+                    assert self.spec.search is not None, "only what a search leaves open is not known"
+                    name = placeholder(self.spec.search, arm.name, fold.number, seed)
+                    self.open.add(name)
+                else:
+                    name = self._trial(*settings, fold, seed, parent)
+                cells.append(Cell(arm.name, fold.number, seed, name, parent))
+        return cells
 
-def _of_fold(training: Training, fold: splits.Fold) -> Training:
-    """Return one spelling of "all basins are in memory", so that they share one trial."""
-    enough = training.resident is not None and training.resident >= len(fold.train_basins)
-    return replace(training, resident=None) if enough else training
+    def _settings(self, arm: Arm, fold: Fold, chosen: Mapping[tuple[str, int], Params]) -> tuple[Model, Training, str] | None:
+        """What an arm is in a fold, and the content hash of what it reads there; None where its search has not chosen."""
+        model, training = arm.model, arm.training
+        if arm.searched is not None:
+            params = chosen.get((arm.name, fold.number))
+            if params is None:
+                return None
+            model, training = arm.searched.configure(params)
+        content = self.hashes.of(fold.train_basins + fold.test_basins, variables(model))
+        return model, within(training, fold.train_basins), content
 
+    def _trial(self, model: Model, training: Training, content: str, fold: Fold, seed: int, parent: str | None) -> str:
+        lists, fill = (fold.train_basins, fold.test_basins), self.spec.data.fill
+        trial = Trial(model, training, self.spec.split, *lists, seed, content, fill=fill, backend=self.backend, parent=parent)
+        name = trial_id(trial)
+        self.trials[name] = trial
+        return name
 
-class _Hashes:
-    """Content hashes, each asked for once: the folds of a split often use the same basins, and arms the same variables."""
-
-    def __init__(self, data: Facts):
-        self.data, self.known = data, {}
-
-    def of(self, basins: tuple[str, ...], used: tuple[str, ...]) -> str:
-        key = (frozenset(basins), used)
-        if key not in self.known:
-            self.known[key] = self.data.hash(tuple(dict.fromkeys(basins)), used)
-        return self.known[key]
+    def searches(self, settings: SearchSettings, folds: Sequence[Fold]) -> Iterator[Search]:
+        for arm in self.spec.arms:
+            if isinstance(arm, Arm) and arm.searched is not None:
+                for fold in folds:
+                    candidate = candidate_of(arm.searched, settings, self.spec, fold, self.hashes, self.backend)
+                    yield Search(arm.name, fold.number, settings, arm.searched.domains, candidate)

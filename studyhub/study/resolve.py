@@ -32,7 +32,7 @@ def resolve(draft: Draft, split: Split) -> tuple[Arm | ExternalArm | None, list[
     if "model" not in draft.said:
         return None, [(draft.home, f"`model` is required ({listed(MODELS)}); write it in `shared` or in the arm")]
     model, training = settings_of(draft.said)
-    found = [(draft.place(key), message) for key, message in (*_meaningless(model, training, draft), *problems(model, training, split))]
+    found = [(draft.place(key), message) for key, message in (*meaningless(model, training, draft), *problems(model, training, split))]
     return Arm(draft.name, *canonical(model, training), draft.said.get("may_diverge", False), levels=draft.levels), found
 
 
@@ -42,7 +42,8 @@ def problems(model: Model, training: Training, split: Split) -> list[Problem]:
     return [*found, *_of_parameters(model), *_of_scheme(model)] if model.kind == "dpl" else found
 
 
-def _meaningless(model: Model, training: Training, draft: Draft) -> Iterator[Problem]:
+def meaningless(model: Model, training: Training, draft: Draft) -> Iterator[Problem]:
+    """Keys that an arm says and that mean nothing for it."""
     if model.kind == "lstm":
         for key in (key for key in DPL_KEYS if key in draft.own):
             yield key, "has no meaning for model lstm; take it out, or write `model: dpl`"

@@ -1,13 +1,15 @@
 """What a search varies, and how it chooses: plain values, without the library that draws from them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from studyhub.study.settings import Trial
 
 # Key -> what was drawn for it: a number, or a choice's label. A key that was not drawn (see ``Domain.when``) is missing.
 Params = Mapping[str, Any]
+NOTHING: Params = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Domain:
     choices: tuple[tuple[str, Any], ...] = ()
     when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Labels of the choices, or the two bounds."""
+        return tuple(label for label, _ in self.choices) or (self.low, self.high)
+
     def is_drawn(self, params: Params) -> bool:
         """Whether this one takes part, beside what was drawn before it."""
         return all(key in params and params[key] in values for key, values in self.when)
@@ -44,6 +51,20 @@ class Domain:
         if self.key == "learning_rate":
             return ((1, float(drawn)),)
         return int(drawn) if self.whole else float(drawn)
+
+
+def point(domains: Sequence[Domain], forced: Params = NOTHING) -> Params | None:
+    """One configuration: the first of each domain's ends, and what is ``forced``; None where conditions keep that from being drawn."""
+    wanted = dict(forced)
+    for domain in reversed(domains):  # what a forced one depends on stands before it
+        for key, values in domain.when if domain.key in wanted else ():
+            if wanted.setdefault(key, values[0] if values else None) not in values:
+                return None
+    params: dict[str, Any] = {}
+    for domain in domains:
+        if domain.is_drawn(params):
+            params[domain.key] = wanted.get(domain.key, domain.ends[0])
+    return params if wanted.keys() <= params.keys() else None
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,11 @@ from studyhub.study.parents import with_parents
 from studyhub.study.resolve import Misplaced, resolve
 from studyhub.study.resolve_split import Division
 from studyhub.study.resolve_split import resolve as resolve_split
+from studyhub.study.search_settings import read_search
+from studyhub.study.searched import never_drawn, resolve_searched
 from studyhub.study.settings import Split
 from studyhub.study.shape import Claim, Resources, ShardFolder, StudyFile, Synthetic
+from studyhub.study.space import SearchSettings
 from studyhub.study.spec_text import plain
 from studyhub.study.splits import Records, Regions
 from studyhub.study.wording import listed, nearest
@@ -41,6 +44,7 @@ class StudySpec:
     data : virtual basins, or folders of shards
     division : which days and basins train, choose and judge
     arms : the combinations under study, with all defaults filled in, and simulations from elsewhere
+    search : how some of them find their configuration first, if any do
     seeds : each arm that is trained is so once with each
     resources : what one trial takes
     compare : its claims
@@ -53,6 +57,7 @@ class StudySpec:
     data: Synthetic | ShardFolder
     division: Division
     arms: tuple[Arm | ExternalArm, ...]
+    search: SearchSettings | None
     seeds: tuple[int, ...]
     resources: Resources
     compare: tuple[Claim, ...]
@@ -100,7 +105,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = 
         apply(document, change)
     given = _shape(document)
     division, errors = resolve_split(document, given.split)
-    arms, problems = _arms(document, given, division.split)
+    arms, search, problems = _arms(document, given, division.split)
     errors += problems or _claims(document, given, [arm.name for arm in arms])
     if errors:
         raise _sorted(errors)
@@ -113,6 +118,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = 
         data=given.data,
         division=division,
         arms=arms,
+        search=search,
         seeds=given.seeds,
         resources=given.resources,
         compare=given.compare,
@@ -150,18 +156,18 @@ def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
         yield from _leaves(item, (*key, index))
 
 
-def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm | ExternalArm, ...], list[SpecError]]:
+def _arms(
+    document: Document, given: StudyFile, split: Split
+) -> tuple[tuple[Arm | ExternalArm, ...], SearchSettings | None, list[SpecError]]:
     said, errors = drafts(document, given)
-    arms, found = [], _Found(document)
-    seen: dict[Any, Draft] = {}
-    for draft in said:
-        arm, problems = resolve(draft, split)
-        found.add(draft, problems)
-        if arm is None:
-            continue
-        arms.append(arm)
+    search, problems = read_search(document, given.search, said, split) if given.search is not None and not errors else (None, [])
+    errors += problems
+    arms, problems = _resolved(document, said, search, split)
+    errors += problems
     arms, problems = with_parents(document, said, arms)
-    errors += [*found.errors(), *problems]
+    errors += problems
+    errors += never_drawn(document, search, arms) if search is not None and not errors else []
+    seen: dict[Any, Draft] = {}
     by_name = {draft.name: draft for draft in said}
     for arm in arms if not errors else ():
         twin = seen.setdefault(arm.settings, by_name[arm.name])
@@ -170,7 +176,22 @@ def _arms(document: Document, given: StudyFile, split: Split) -> tuple[tuple[Arm
                 f"arms `{twin.name}` and `{arm.name}` come to the same settings, so there is nothing to compare; change one, or take it out"
             )
             errors.append(document.error(message, *by_name[arm.name].home))
-    return arms, errors
+    return arms, search, errors
+
+
+def _resolved(
+    document: Document, said: Sequence[Draft], search: SearchSettings | None, split: Split
+) -> tuple[list[Arm | ExternalArm], list[SpecError]]:
+    arms, found = [], _Found(document)
+    searched = () if search is None else frozenset(search.arms)
+    for draft in said:
+        if search is not None and draft.name in searched and "model" in draft.said:
+            arm, problems = resolve_searched(document, draft, search, split)
+        else:
+            arm, problems = resolve(draft, split)
+        found.add(draft, problems)
+        arms += [] if arm is None else [arm]
+    return arms, list(found.errors())
 
 
 class _Found:

@@ -1,6 +1,7 @@
 """A study as plain values of a study file with nothing left to default: all arms written out, without factors, designs and exclusions."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from studyhub.storage import absolute
@@ -8,6 +9,7 @@ from studyhub.study.arms import Arm, meaningful
 from studyhub.study.defaults import DPL_KEYS, MODEL_KEYS, TRAINING_KEYS
 from studyhub.study.external import ExternalArm
 from studyhub.study.shape import ShardFolder
+from studyhub.study.space import Domain, SearchSettings
 
 if TYPE_CHECKING:
     from studyhub.study.spec import StudySpec
@@ -33,6 +35,7 @@ def plain(spec: "StudySpec") -> dict[str, Any]:
             "split": spec.division.plain(),
             **{name: section for name, section in sections.items() if section},
             "arms": arms,
+            **({} if spec.search is None else {"search": _search(spec.search)}),
             "seeds": list(spec.seeds),
             "resources": spec.resources.model_dump(exclude_none=True),
             "compare": [claim.model_dump() for claim in spec.compare],
@@ -40,10 +43,29 @@ def plain(spec: "StudySpec") -> dict[str, Any]:
     )
 
 
+def _search(settings: SearchSettings) -> dict[str, Any]:
+    said = {field.name: getattr(settings, field.name) for field in fields(settings) if field.name not in ("domains", "share")}
+    judged = "period" if settings.share is None else {"basins": settings.share}
+    return {"parameters": {domain.key: _domain(domain) for domain in settings.domains}, **said, "validation": judged}
+
+
+def _domain(domain: Domain) -> dict[str, Any]:
+    when = {"when": {key: [_raw(key, value) for value in values] for key, values in domain.when}} if domain.when else {}
+    if domain.choices:
+        return {"choices": {label: _raw(domain.key, value) for label, value in domain.choices}} | when
+    return {"low": domain.low, "high": domain.high, "log": domain.log} | when
+
+
+def _raw(key: str, value: Any) -> Any:
+    """Return a value as a study file writes it."""
+    return dict(value) if key == "fixed" and not isinstance(value, str) else value
+
+
 def _arm(arm: Arm | ExternalArm) -> dict[str, Any]:
-    settings = meaningful(arm)
-    if "fixed" in settings:
-        settings["fixed"] = dict(settings["fixed"])
+    settings: dict[str, Any] = meaningful(arm)
+    if isinstance(arm, Arm) and arm.searched is not None:
+        settings = dict(arm.searched.settled) | {"may_diverge": arm.may_diverge}
+    settings = {key: _raw(key, value) for key, value in settings.items()}
     if isinstance(arm, Arm):
         settings |= {"init_from": {"arm": arm.init_from}} if arm.init_from else {}
         settings |= {"levels": dict(arm.levels)} if arm.levels else {}
