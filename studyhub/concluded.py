@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Collection
-from pathlib import Path
 
-from studyhub.errors import StudyhubError
+from studyhub.errors import StoreError, StudyhubError
 from studyhub.prepared import Prepared
 from studyhub.runner.show import Show
+from studyhub.study import remote
 from studyhub.study.leases import ENDS
 from studyhub.study.spec import StudySpec
 from studyhub.study.wording import duration
@@ -30,21 +30,29 @@ def conclude(prepared: Prepared, show: Show, seconds: float, *, stopped: bool = 
     from studyhub.report.terminal import table
 
     store, name = prepared.store, prepared.spec.name
+    try:
+        remote.pull_study(store.home, name, want=remote.REPORT, say=show.warn)
+    except StoreError as error:  # what was made on this machine is here
+        show.warn(str(error))
     results = collect(store, name)
     show.out.print()
     show.out.print(table(results, show.out.width))
-    written: dict[str, Path] = {"scores": write_scores(results, store.study_folder(name))}
+    written = {"scores": remote.named(store.home, write_scores(results, store.study_folder(name)))}
     answer: str | None = None
     try:
         page = compose(results)
         answer = page.answer.lead
         show.out.print(f"\n{answer}\n", markup=False, highlight=False)
-        written["report"] = write(page, store.home / "reports" / name)
+        report = write(page, remote.reports(store.home) / name)
+        written["report"] = str(report)
+        remote.push(store.home, name, report.parent)
     except StudyhubError as error:  # the results are safe, and a report can be made at any time
         show.warn(f"{error}; then `studyhub report {name}`")
     for what, path in written.items():
         show.out.print(f"{what}  {path}", markup=False, highlight=False, soft_wrap=True)
-    show.out.print(f"browse  studyhub ui {store.study_folder(name)}", markup=False, highlight=False, soft_wrap=True)
+    show.out.print(
+        f"browse  studyhub ui {remote.named(store.home, store.study_folder(name))}", markup=False, highlight=False, soft_wrap=True
+    )
     show.say(f"took {duration(seconds)}")
     runs = [run for run in results.runs if only is None or run.cell.trial in only]
     wrong = sum(unexpected(prepared.spec, run.cell.arm, run.state) for run in runs)
@@ -54,9 +62,8 @@ def conclude(prepared: Prepared, show: Show, seconds: float, *, stopped: bool = 
         show.say("stopped; the same command goes on where this one ended")
     elif wrong:
         show.warn(f"{wrong} of {len(runs)} trials did not end as expected; `studyhub status {name}` says why")
-    paths = {what: str(path) for what, path in written.items()}
     show.event(
-        "concluded", study=name, code=code, counts=Counter(run.state for run in results.runs), answer=answer, seconds=seconds, **paths
+        "concluded", study=name, code=code, counts=Counter(run.state for run in results.runs), answer=answer, seconds=seconds, **written
     )
     return code
 

@@ -17,6 +17,7 @@ from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
 from studyhub.runner.stop import interruptible
+from studyhub.study import remote
 from studyhub.study.describe import describe
 from studyhub.study.external import ExternalArm
 from studyhub.study.launches import launching
@@ -57,11 +58,12 @@ def launch(
             prepared.store.check_writable()
             # To run again what has failed makes no new version of the study.
             is_stored = study.absolute() == (prepared.store.study_folder(prepared.spec.name) / "spec.yaml").absolute()
-            under_way = UnderWay(prepared, only, keeps=not is_stored)
-            greet(under_way, show)
-            score(under_way, show)
-            stopped = train(under_way, show, address) if under_way.open else under_way.keep()
-            return conclude(under_way.prepared, show, time.monotonic() - begun, stopped=bool(stopped), only=only)
+            with remote.launching(home, prepared.spec.name, show.say, show.warn):
+                under_way = UnderWay(prepared, only, keeps=not is_stored)
+                greet(under_way, show)
+                score(under_way, show)
+                stopped = train(under_way, show, address) if under_way.open else under_way.keep()
+                return conclude(under_way.prepared, show, time.monotonic() - begun, stopped=bool(stopped), only=only)
     except KeyboardInterrupt:
         show.say("stopped; the same command goes on where this one ended")
         return STOPPED
@@ -73,7 +75,7 @@ def greet(under_way: UnderWay, show: Show) -> None:
     every, lacking = len(plan.trials) + len(plan.externals), [*(task.name for task in under_way.tasks), *under_way.unscored]
     if under_way.only is None and len(lacking) < every:
         show.say(f"\n{every - len(lacking)} of {every} trials are there already")
-    told = {"study": spec.name, "question": spec.question, "home": str(store.home.absolute())}
+    told = {"study": spec.name, "question": spec.question, "home": remote.origin(store.home)}
     show.event("study", **told, trials=under_way.trials + len(under_way.unscored), finished=every - len(lacking))
     for damage in filter(None, map(store.damage, lacking)):
         show.warn(damage)
@@ -111,7 +113,7 @@ def train(under_way: UnderWay, show: Show, address: str | None) -> bool:
             under_way.begin(device)
         shards = under_way.prepared.data(show.say)
         with show.busy("asking the nodes what they have"):
-            there.equip(store.home.absolute(), under_way.prepared.shards)
+            there.equip(remote.origin(store.home), under_way.prepared.shards)
         measured = workers.measured(under_way.results()) if device == "cuda" else {}
         shares = workers.Shares(resources, there.nodes, under_way.trials, measured)
         _check(under_way, shards, show)

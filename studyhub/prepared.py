@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from studyhub.data.manifest import Manifest
 from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.errors import DataError
-from studyhub.storage import absolute
+from studyhub.storage import absolute, folder
+from studyhub.study import remote
 from studyhub.study.backend import backend_here
 from studyhub.study.facts import DataFacts, Facts
 from studyhub.study.files import write_texts
@@ -110,13 +111,15 @@ def prepare(
     spec = read(study, overrides, data, name)
     shards = _folders(spec.data, home)
     facts, backend = _facts(spec, shards, say), backend_here(spec.resources)
-    return Prepared(spec, plan(spec, facts, backend), Store(home), shards, facts, backend, {})
+    planned = plan(spec, facts, backend)
+    remote.pull_plan(home, spec.name, (*planned.trials, *planned.externals), say=say)
+    return Prepared(spec, planned, Store(home), shards, facts, backend, {})
 
 
 def _folders(data: Synthetic | ShardFolder, home: Path) -> tuple[str, ...]:
     if isinstance(data, ShardFolder):
         return tuple(map(absolute, data.shards))
-    return (str((home / "store" / "data" / f"synthetic-{_settings(data).identity}").absolute()),)
+    return (f"{remote.origin(home)}/store/data/synthetic-{_settings(data).identity}",)
 
 
 def _facts(spec: StudySpec, shards: tuple[str, ...], say: Say) -> Facts:
@@ -136,7 +139,7 @@ def _settings(data: Synthetic) -> SyntheticSettings:
 def _built(data: Synthetic, shards: tuple[str, ...], say: Say) -> "Shards":
     from studyhub.data.synthetic import build
 
-    (folder,) = map(Path, shards)
-    if not folder.exists():
+    (where,) = shards
+    if not folder(where).names():
         say(f"making {data.basins} virtual basins of {data.years} years (once)")
-    return build(_settings(data), folder)
+    return build(_settings(data), where)

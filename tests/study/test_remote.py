@@ -389,10 +389,12 @@ def test_an_import_and_a_report_are_sent(home, machine, tmp_path):
     write_study(path)
     finish(begin(path, TRIALS[0]))
     (tmp_path / "report" / "tables").mkdir(parents=True)
-    (tmp_path / "report" / "tables" / "a.csv").write_text("a")
+    for name, text in {"tables/a.csv": "a", "report.json": '{"files": ["tables/a.csv"]}', "others.txt": "no part of it"}.items():
+        (tmp_path / "report" / name).write_text(text)
     remote.push(path, "study", tmp_path / "report")
     remote.push(path, "study")
-    assert {"reports/study/tables/a.csv", f"store/trials/{TRIALS[0]}/result.json", "studies/study/cells.json"} <= objects(home).keys()
+    assert [name for name in objects(home) if name.startswith("reports/")] == ["reports/study/report.json", "reports/study/tables/a.csv"]
+    assert {f"store/trials/{TRIALS[0]}/result.json", "studies/study/cells.json"} <= objects(home).keys()
     remote.pull(machine("two"), "study")
     assert Store(machine("two")).state(TRIALS[0]) == "finished"
 

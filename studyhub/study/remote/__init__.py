@@ -17,7 +17,7 @@ from studyhub.study.remote.copies import copy_of, locate, origin
 from studyhub.study.remote.fetching import fetch, lacking
 from studyhub.study.remote.launch import alone
 from studyhub.study.remote.sending import made
-from studyhub.study.remote.study_files import fetch_studies, send_folder, send_study
+from studyhub.study.remote.study_files import fetch_studies, send_report, send_study
 from studyhub.study.remote.wanted import ALL, PROGRESS, STATE, first_finished, of_level, searched, to_go_on_from, trials_of
 from studyhub.study.store import Store
 from studyhub.study.wording import listed
@@ -109,7 +109,7 @@ def pull_plan(home: Path, study: str, trials: Iterable[str], *, say: Say = to_st
 
 
 def push(home: Path, study: str, report: Path | None = None) -> None:
-    """Send what a verb has made of a study: its files, results that the object store lacks, and a report."""
+    """Send what a verb has made of a study: its files, results that the object store lacks, and the report in a folder."""
     copy = copy_of(home)
     if copy is None:
         return
@@ -119,7 +119,7 @@ def push(home: Path, study: str, report: Path | None = None) -> None:
         for trial in lacking(copy, [trial for trial in trials_of(store, study) if store.result(trial) is not None]):
             made(copy, trial).send_result()
     if report is not None:
-        send_folder(copy, f"reports/{study}", report)
+        send_report(copy, study, report)
 
 
 def named(home: Path, path: Path) -> str:

@@ -8,6 +8,7 @@ from studyhub.study.process import Process, machine
 from studyhub.study.remote.copies import FORMAT, HOME_ID, Copy
 from studyhub.study.remote.fetching import date_as, is_current
 
+REPORT_FILES = "report.json"
 # What belongs to one machine, and means nothing elsewhere.
 LEFT = ("launch.json", "launch.log", "mirror.json", "mirror.lock")
 
@@ -56,12 +57,11 @@ def send_study(copy: Copy, study: str, sent: dict[Path, Seen]) -> None:
                 sent[path] = seen
 
 
-def send_folder(copy: Copy, name: str, folder: Path) -> None:
-    """Send all files of a folder to the home's folder ``name``."""
+def send_report(copy: Copy, study: str, folder: Path) -> None:
+    """Send a report, as its list of files says."""
     with copy.reaching():
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                copy.store.send(f"{name}/{path.relative_to(folder).as_posix()}", path)
+        for name in (*(read_json(folder / REPORT_FILES) or {}).get("files", ()), REPORT_FILES):
+            copy.store.send(f"reports/{study}/{name}", folder / name)
 
 
 def _send_once(copy: Copy, name: str) -> None:
