@@ -8,11 +8,9 @@ import os
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,22 +96,16 @@ def submit(arguments: Sequence[str], address: str | None, folder: Path) -> Job:
 
 def _process(arguments: Sequence[str], log: str) -> str:
     command = [sys.executable, "-m", "studyhub.launch", *arguments]
-    with writing(Path(log)), open(log, "ab") as file, _heeding_interrupts():
-        # A session of its own: closing the terminal, or its Ctrl-C, does not reach it.
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-    return str(child.pid)
-
-
-@contextmanager
-def _heeding_interrupts() -> Iterator[None]:
-    """Let children heed ``kill -INT``: a shell's background jobs ignore it, and would hand that on."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with writing(Path(log)):
+        Path(log).touch()
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_APPEND, 0),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # A session of its own: closing the terminal, or its Ctrl-C, does not reach it. `kill -INT` does: a shell's background jobs ignore it,
+    # and would hand that on.
+    return str(os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True, setsigdef=[signal.SIGINT]))
 
 
 def _job(arguments: Sequence[str], address: str) -> str:

@@ -172,7 +172,13 @@ def gpus() -> tuple[tuple[str, float], ...]:
 def _look_at_home(home: str, token: str) -> tuple[str | None, float | None, float]:
     """What is wrong with the home folder, its free space [GiB], and by how much this clock is ahead of its [s]."""
     if "://" in home:
-        return _tried(lambda: _remote(home).read(token)), None, 0.0
+        try:
+            _remote(home).read(token)
+        except ModuleNotFoundError:
+            pass  # that the package is missing is said of the code
+        except Exception as error:
+            return _unread(error), None, 0.0
+        return None, None, 0.0
     path, end = Path(home, token), time.monotonic() + APPEAR_SECONDS
     while not path.exists():  # a network filesystem may show a new file late
         if time.monotonic() > end:
@@ -191,12 +197,12 @@ def _look_at_home(home: str, token: str) -> tuple[str | None, float | None, floa
 
 
 def _look_at_shards(where: str, size: int) -> str | None:
-    if "://" in where:
-        return _tried(lambda: _remote(where).size(MANIFEST), where)
     try:
-        there = Path(where, MANIFEST).stat().st_size
-    except OSError as error:
-        return f"{where} cannot be read ({error.strerror})"
+        there = _remote(where).size(MANIFEST) if "://" in where else Path(where, MANIFEST).stat().st_size
+    except ModuleNotFoundError:
+        return None  # that the package is missing is said of the code
+    except Exception as error:
+        return f"{where} {_unread(error)}"
     return None if there == size else f"{where} holds other basins than here"
 
 
@@ -206,14 +212,8 @@ def _remote(where: str) -> Any:
     return folder(where)
 
 
-def _tried(act: Callable[[], Any], what: str = "") -> str | None:
-    try:
-        act()
-    except ModuleNotFoundError:
-        return None  # that the package is missing is said of the code
-    except Exception as error:
-        return f"{what} cannot be read ({' '.join(str(error).split())})".lstrip()
-    return None
+def _unread(error: Exception) -> str:
+    return f"cannot be read ({getattr(error, 'strerror', None) or ' '.join(str(error).split())})"
 
 
 # What follows from it.
