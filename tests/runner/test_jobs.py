@@ -125,7 +125,7 @@ def head(tmp_path, monkeypatch):
     with (tmp_path / "head.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_for(lambda: answers(server), 60)
+        wait_for(lambda: answers(server), 120)
         yield f"http://127.0.0.1:{server}"
     finally:
         process.terminate()
@@ -152,14 +152,14 @@ except ResourceError as error:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_cluster_takes_a_launch_as_a_job_and_stops_it_after_an_epoch(head, tmp_path):
     home, study = tmp_path / "home", tmp_path / "ours.yaml"
     study.write_text(OURS)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def run(command: list[str]) -> str:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -169,7 +169,7 @@ def test_a_cluster_takes_a_launch_as_a_job_and_stops_it_after_an_epoch(head, tmp
 
     assert run([sys.executable, "-c", SUBMIT, str(study), str(home), head]) == ""
     record = json.loads((home / "studies" / "ours" / "launch.json").read_text())
-    wait_for(lambda: list(home.glob("store/trials/*/attempt-001/checkpoint.npz")), 150)
+    wait_for(lambda: list(home.glob("store/trials/*/attempt-001/checkpoint.npz")), 300)
     (trial,) = (path.name for path in home.glob("store/trials/*"))
     assert Store(home).state(trial) == "running"
     run(shlex.split(record["stop"]))

@@ -56,7 +56,7 @@ GOOD = Equipment("id", "node7", nodes._versions(), nodes._code(), free=100.0)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_node_with_another_studyhub_gets_this_one(tmp_path):
     home, other = tmp_path / "home", tmp_path / "other"
     (home / "shards").mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_a_node_with_another_studyhub_gets_this_one(tmp_path):
     (tmp_path / "driver.py").write_text(textwrap.dedent(DRIVER))
     environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "STUDYHUB_COMMIT": "0123abc"}
     command = [sys.executable, tmp_path / "driver.py", home, other]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     first, *lines = told["refused"].splitlines()
