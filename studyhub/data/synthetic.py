@@ -6,6 +6,7 @@ in many steps a day in double precision, routed, with observation noise and gaps
 baseflow before routing, parameters) is kept beside the shards.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from studyhub.data.climate import climate_attributes, climate_group
 from studyhub.data.composites import sums
 from studyhub.data.derived import completed
+from studyhub.data.entries import NAME as MANIFEST
 from studyhub.data.ingest import checked
 from studyhub.data.landscape import CODES, hidden_parameters, land
 from studyhub.data.manifest import Manifest, shorten
@@ -26,9 +28,12 @@ from studyhub.data.synthetic_settings import SOURCE, VERSION, SyntheticSettings
 from studyhub.data.weather import Climate, place, weather
 from studyhub.data.writer import Row
 from studyhub.errors import DataError
+from studyhub.object_store import cause
 from studyhub.physics.hbv import HBV
 from studyhub.physics.routing import ROUTE_A, ROUTE_B, route
 from studyhub.solvers.march import march
+from studyhub.storage import Folder, LocalFolder, is_remote
+from studyhub.storage import folder as place_at
 
 PHYSICS = HBV.variant(capillary_rise=True)
 RANGES = {parameter.name: (parameter.low, parameter.high) for parameter in (*PHYSICS.parameters, ROUTE_A, ROUTE_B)}
@@ -44,7 +49,7 @@ Series = dict[str, np.ndarray]
 
 
 def build(settings: SyntheticSettings, folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Shards:
-    """Make the world of these settings in ``folder``, or open it where it is already there.
+    """Make the world of these settings in ``folder``, a path or URI, or open it where it is already there.
 
     Parameters
     ----------
@@ -53,24 +58,42 @@ def build(settings: SyntheticSettings, folder: str | Path, progress: Callable[[i
     ready = _opened(settings, folder)
     if ready is not None:
         return ready
-    source, findings = VirtualBasins(settings), {}
     try:
-        write(
-            folder,
-            _told(source, findings, progress),
-            source=SOURCE,
-            settings=source.settings,
-            units=source.units,
-            codes=CODES,
-            findings=findings,
-            identity=settings.identity,
-        )
+        if is_remote(folder):
+            with tempfile.TemporaryDirectory(prefix="studyhub-basins-") as there:
+                _make(settings, Path(there) / "basins", progress)
+                _copy(LocalFolder(Path(there) / "basins"), place_at(folder))
+        else:
+            _make(settings, folder, progress)
     except DataError:
         ready = _opened(settings, folder)  # another process may have made the same world meanwhile
         if ready is None:
             raise
         return ready
     return Shards.open(folder)
+
+
+def _make(settings: SyntheticSettings, folder: str | Path, progress: Callable[[int, int], None] | None) -> None:
+    source, findings = VirtualBasins(settings), {}
+    write(
+        folder,
+        _told(source, findings, progress),
+        source=SOURCE,
+        settings=source.settings,
+        units=source.units,
+        codes=CODES,
+        findings=findings,
+        identity=settings.identity,
+    )
+
+
+def _copy(source: Folder, target: Folder) -> None:
+    """Copy a shards folder; it is one once its manifest is there."""
+    try:
+        for name in sorted(source.names(), key=lambda name: name == MANIFEST):
+            target.write(name, source.read(name))
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({cause(error)})") from None
 
 
 def _told(source: "VirtualBasins", findings: dict[str, list[Row]], progress: Callable[[int, int], None] | None) -> Iterator[Basin]:

@@ -20,10 +20,11 @@ def export(
 
     Example: studyhub export my_study --out my_study.tar.gz
     """
-    from studyhub.study import archive
+    from studyhub.study import archive, remote
     from studyhub.study.store import Store
 
     home, name = located(study, home)
+    remote.pull(home, name, want=remote.ALL)
     archive.export(Store(home), name, out or Path(f"{name}.tar.gz"), simulations)
 
 
@@ -38,7 +39,10 @@ def restore(
 
     Example: studyhub import my_study.tar.gz --name theirs
     """
-    from studyhub.study import archive
+    from studyhub.study import archive, remote
     from studyhub.study.store import Store
 
-    print(archive.restore(file, Store(home)))
+    remote.pull(home, want=remote.STATE)
+    restored = archive.restore(file, Store(home), name)
+    remote.push(home, restored.study)
+    print(restored)

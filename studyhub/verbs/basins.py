@@ -162,13 +162,16 @@ def predict(
     from studyhub.data.manifest import shorten
     from studyhub.data.shards import Shards
     from studyhub.runner.predict import find, predict
+    from studyhub.study import remote
     from studyhub.study.lists import read_basins
     from studyhub.study.store import Store
     from studyhub.verbs.bars import bar
 
     if fill is not None:
         Fill.parse(fill)  # also where there is no gap
+    remote.pull(home, trial.partition("/")[0] if "/" in trial else None, want=remote.STATE)
     folder = find(Store(home), trial)
+    remote.pull_trials(home, [folder.parent.name], want=remote.ALL)
     chosen = None if basins is None else read_basins(basins)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(len(os.sched_getaffinity(0)))

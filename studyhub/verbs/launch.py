@@ -58,10 +58,12 @@ def retry(
     _require_one(quiet, as_json)
     if not failed:
         raise typer.BadParameter("what is to be run again is required: the trials that have failed", param_hint="--failed")
+    from studyhub.study import remote
     from studyhub.study.status import failed_trials
     from studyhub.study.store import Store
 
     home, name = located(study, home)
+    remote.pull(home, name)
     store = Store(home)
     trials = failed_trials(store, name, arm)
     if not trials:

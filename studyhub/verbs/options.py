@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from studyhub.errors import StoreError
+from studyhub.storage import is_remote
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="the study file")]
 Stored = Annotated[str, typer.Argument(metavar="STUDY", help="name of a study that was launched, or its folder (studies/NAME)")]
@@ -26,7 +27,24 @@ Data = Annotated[
         rich_help_panel=CHANGE,
     ),
 ]
-Home = Annotated[Path, typer.Option(metavar="DIR", envvar="STUDYHUB_HOME", help="folder of studies/ and store/", rich_help_panel=CHANGE)]
+
+
+def _home(given: str | Path) -> Path:
+    from studyhub.study.remote import locate
+
+    return locate(given)
+
+
+Home = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR",
+        envvar="STUDYHUB_HOME",
+        parser=_home,
+        help="folder of studies/ and store/, or s3://BUCKET/FOLDER or gs://BUCKET/FOLDER",
+        rich_help_panel=CHANGE,
+    ),
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 AsEvents = Annotated[bool, typer.Option("--json", help="print one line of JSON per event, for programs")]
@@ -44,7 +62,12 @@ def help_of(verb: Callable[..., object]) -> str:
 
 
 def located(study: str, home: Path) -> tuple[Path, str]:
-    """Home and name of a study that is given by its name, or by its folder ``<home>/studies/<name>``."""
+    """Home and name of a study that is given by its name, or by its folder ``<home>/studies/<name>``, which may be a URI."""
+    if is_remote(study):
+        place, _, name = study.rstrip("/").rpartition("/studies/")
+        if not place or "/" in name:
+            raise StoreError(f"a study is given by its name or by its folder .../studies/NAME, got {study}")
+        return _home(place), name
     folder = Path(study)
     if len(folder.parts) < 2:
         return home, study

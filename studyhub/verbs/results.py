@@ -32,10 +32,14 @@ def report(
     Example: studyhub report my_study
     """
     from studyhub.report.render import report as write
+    from studyhub.study import remote
     from studyhub.study.store import Store
 
     home, name = located(study, home)
-    print(write(Store(home), name, out or home / "reports" / name))
+    remote.pull(home, name, want=remote.REPORT)
+    page = write(Store(home), name, out or remote.reports(home) / name)
+    remote.push(home, name, page.parent)
+    print(page)
 
 
 def compare(
@@ -86,9 +90,11 @@ def mirror(study: Stored, home: Home = Path(), as_json: AsJson = False) -> None:
     Example: studyhub mirror my_study
     """
     from studyhub.runner.mirroring import Writer
+    from studyhub.study import remote
     from studyhub.study.store import Store
 
     home, name = located(study, home)
+    remote.pull(home, name)
     store = Store(home)
     store.read_study(name)
     writer = Writer(store, name)
@@ -119,10 +125,12 @@ def ui(
     from functools import partial
 
     from studyhub.runner.browse import browse
+    from studyhub.study import remote
     from studyhub.study.store import Store
 
     names = []
     if study is not None:
         home, name = located(study, home)
         names.append(name)
+    remote.pull(home, *names)
     browse(Store(home), names, port, say=partial(print, file=sys.stderr, flush=True), show=partial(print, flush=True))

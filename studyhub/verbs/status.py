@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Show = Callable[[Status], None]
 
-LOOK_SECONDS = 3.0
+LOOK_SECONDS, REMOTE_SECONDS = 3.0, 15.0
 
 
 def status(
@@ -40,6 +40,7 @@ def status(
     Example: studyhub status my_study
     Example: studyhub status my_study --follow
     """
+    from studyhub.study import remote
     from studyhub.study.status import status as status_of
     from studyhub.study.status_text import lines
     from studyhub.study.store import Store
@@ -48,6 +49,7 @@ def status(
         raise typer.BadParameter("the name of the study to follow is required", param_hint="STUDY")
     if study is not None:
         home, study = located(study, home)
+    remote.pull(home, study)
     store = Store(home)
     if follow and study is not None:
         raise typer.Exit(_follow(store, study, as_json))
@@ -57,13 +59,14 @@ def status(
     elif found:
         print("\n\n".join("\n".join(lines(one)) for one in found))
     else:
-        print(f"no study in {store.home / 'studies'} yet; `studyhub launch STUDY.yaml` starts one")
+        print(f"no study in {remote.named(home, home / 'studies')} yet; `studyhub launch STUDY.yaml` starts one")
 
 
 def _follow(store: "Store", name: str, as_json: bool) -> int:
     """Show how the study stands until it has ended, and return its exit code."""
     from rich.console import Console
 
+    from studyhub.study import remote
     from studyhub.study.status import status as status_of
 
     console = Console()
@@ -73,7 +76,8 @@ def _follow(store: "Store", name: str, as_json: bool) -> int:
             show(found)
             if not found.launches and not found.running:
                 break
-            time.sleep(LOOK_SECONDS)
+            time.sleep(REMOTE_SECONDS if remote.is_copy(store.home) else LOOK_SECONDS)
+            remote.pull(store.home, name)
     if found.open and not as_json:
         print(f"no launch of {name} runs; `studyhub launch` with its file goes on with what is left")
     return _code(store, found)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conformance import ReaderCase
+from servers import s3
 
 from studyhub.catalog import ATTRIBUTE_SETS
 from studyhub.data import synthetic
@@ -157,3 +158,12 @@ class TestVirtualBasins(ReaderCase):
     @pytest.fixture
     def source(self):
         return VirtualBasins(SyntheticSettings(basins=4, years=2, seed=4))
+
+
+def test_a_world_in_an_object_store(world, monkeypatch):
+    with s3(monkeypatch) as bucket:
+        there = build(SETTINGS, f"{bucket}/worlds/one")
+        assert there.manifest.folder == f"{bucket}/worlds/one"
+        np.testing.assert_array_equal(there.read().series["qobs"], world.read().series["qobs"])
+        monkeypatch.setattr(synthetic, "write", lambda *_, **__: pytest.fail("made twice"))
+        assert build(SETTINGS, f"{bucket}/worlds/one").basins == world.basins

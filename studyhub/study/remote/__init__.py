@@ -27,6 +27,7 @@ __all__ = [
     "PROGRESS",
     "REPORT",
     "STATE",
+    "is_copy",
     "launching",
     "locate",
     "named",
@@ -120,6 +121,10 @@ def push(home: Path, study: str, report: Path | None = None) -> None:
             made(copy, trial).send_result()
     if report is not None:
         send_report(copy, study, report)
+
+
+def is_copy(home: Path) -> bool:
+    return copy_of(home) is not None
 
 
 def named(home: Path, path: Path) -> str:
