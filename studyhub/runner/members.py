@@ -97,7 +97,7 @@ def _configured(spec: StudySpec, name: str, drawn: Mapping[str, Any]) -> dict[st
         return texts
     with suppress(KeyError, TypeError, ValueError):  # what is left of a search that the study no longer has so
         model, training = arm.searched.configure(drawn)
-        texts = _key_texts(replace(arm, model=model, training=training)) | texts
+        texts = _key_texts(replace(arm, model=model, training=training, searched=None)) | texts
     return texts
 
 

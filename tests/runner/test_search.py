@@ -18,6 +18,7 @@ from studyhub.catalog import METRICS
 from studyhub.errors import SpecError, StoreError
 from studyhub.runner.search import Searching, write
 from studyhub.runner.search_draws import configurations, draw
+from studyhub.runner.search_scores import Judged, ranks, worst
 from studyhub.study.ids import trial_id
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.study.space import Domain, Params, Search, SearchSettings
@@ -344,6 +345,12 @@ def test_a_region_that_diverges_is_avoided(tmp_path):
             diverged += [row["state"] == "diverged" for row in rows[8:]]
         share[sampler] = np.mean(diverged)
     assert share["tpe"] < 0.6 * share["random"]
+
+
+def test_ranks_are_by_how_far_a_trial_came_then_by_its_loss():
+    """Two at the end, two that were left at the first rung with smaller losses, and one that diverged at the end."""
+    found = ranks([(1, Judged((0.5, 3.0))), (0, Judged((0.1, 9.0))), (1, Judged((0.4, 3.0))), (0, Judged((0.2, 1.0))), (1, worst("ab"))])
+    assert found == [[1, 0], [2, 2], [0, 0], [3, 1], [4, 3]]
 
 
 # Failures
