@@ -6,6 +6,7 @@ Not ruamel.yaml's own writer: inside brackets it leaves texts such as ``?>`` wit
 import json
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from studyhub.study.yaml import parse
@@ -44,6 +45,7 @@ def _flow(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else json.dumps(value)
 
 
+@lru_cache(maxsize=4096)  # a study has few words, and says them often
 def _text(text: str) -> str:
     if PLAIN.fullmatch(text) and parse(text, "").values == text:
         return text

@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from studyhub.errors import DataError
 from studyhub.study.settings import Columns
 from studyhub.study.wording import listed
-from studyhub.study.yaml import Key
+
+if TYPE_CHECKING:
+    from studyhub.study.yaml import Key
 
 SEED = 0
 KEYS = ("external", "columns")
@@ -38,7 +40,7 @@ class ExternalArm:
         return {"external": str(self.table), "columns": asdict(self.columns)}
 
 
-def resolve(name: str, home: Key, own: Mapping[str, Any]) -> tuple[ExternalArm, list[tuple[Key, str]]]:
+def resolve(name: str, home: "Key", own: Mapping[str, Any]) -> tuple[ExternalArm, list[tuple["Key", str]]]:
     """Read an arm that says ``external``, and name everything in it that has no meaning for such an arm."""
     columns = Columns(**own["columns"].said()) if "columns" in own else Columns()
     return ExternalArm(name, Path(own["external"]).absolute(), columns), [

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -16,20 +16,24 @@ def trial_id(trial: Trial | External) -> str:
 
     Arm names, resources, claims and paths are no part of a trial, so they never change it.
     """
-    parts = {field.name: _part(getattr(trial, field.name)) for field in fields(trial)}
     if isinstance(trial, External):
-        return _digest({"external": parts, "science_version": SCIENCE_VERSION["evaluation"]})
-    return _digest({"trial": parts, "science_version": SCIENCE_VERSION})
+        return _digest({"external": _parts(trial), "science_version": SCIENCE_VERSION["evaluation"]})
+    return ids_of(trial)(trial.seed, trial.parent)
 
 
-def _part(value: Any) -> Any:
-    return value if isinstance(value, str | int | None) else _hashed(value)
+def ids_of(trial: Trial) -> Callable[[int, str | None], str]:
+    """Return the ids of trials that differ from this one in seed and parent alone: what they share is hashed once."""
+    parts = _parts(trial)
+    return lambda seed, parent: _digest({"trial": parts | {"seed": seed, "parent": parent}, "science_version": SCIENCE_VERSION})
+
+
+def _parts(trial: Trial | External) -> dict[str, Any]:
+    return {name: value if isinstance(value, str | int | None) else _hashed(value) for name, value in vars(trial).items()}
 
 
 @lru_cache(maxsize=4096)
 def _hashed(value: Any) -> str:
-    # Trials of one study share their parts: hashing these once makes ten thousand trials a matter of a second.
-    return _digest(value if isinstance(value, tuple) else {type(value).__name__: asdict(value)})
+    return _digest(value if isinstance(value, tuple) else {type(value).__name__: vars(value)})
 
 
 def _digest(content: Any) -> str:

@@ -1,7 +1,7 @@
 """From a study to its trials: cells (arm x fold x seed), and the id that says what a trial is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from studyhub.catalog import TARGET, variables
@@ -11,9 +11,9 @@ from studyhub.study.candidates import candidate_of, within
 from studyhub.study.cells import Cell
 from studyhub.study.external import SEED, ExternalArm, content_hash
 from studyhub.study.facts import DataFacts, Facts, Hashes, chosen_basins, require
-from studyhub.study.ids import kind_of, placeholder, trial_id
+from studyhub.study.ids import ids_of, kind_of, placeholder, trial_id
 from studyhub.study.parents import parents_first
-from studyhub.study.settings import External, Model, Training, Trial
+from studyhub.study.settings import External, Trial
 from studyhub.study.space import Params, Search, SearchSettings
 from studyhub.study.spec import StudySpec
 from studyhub.study.splits import Fold, LeftOut
@@ -42,8 +42,9 @@ class Plan:
 
     @property
     def basins(self) -> tuple[str, ...]:
-        """Basins that any trial is judged on."""
-        distinct = dict.fromkeys(trial.test_basins for trial in (*self.trials.values(), *self.externals.values()))
+        """Basins that any trial is tested on."""
+        judged = (*self.trials.values(), *self.externals.values(), *self.folds)
+        distinct = dict.fromkeys(one.test_basins for one in judged)
         return tuple(dict.fromkeys(basin for basins in distinct for basin in basins))
 
 
@@ -104,35 +105,32 @@ class _Making:
         cells = []
         of = iter(parents or ())
         for fold in folds:
-            settings = self._settings(arm, fold, chosen)
+            first = self._trial(arm, fold, chosen)
+            called = None if first is None else ids_of(first)
             for seed in self.spec.seeds:
                 parent = next(of).trial if parents is not None else None
-                if settings is None or parent in self.open:
+                if first is None or called is None or parent in self.open:
                     assert self.spec.search is not None, "only what a search leaves open is not known"
                     name = placeholder(self.spec.search, arm.name, fold.number, seed)
                     self.open.add(name)
                 else:
-                    name = self._trial(*settings, fold, seed, parent)
+                    name = called(seed, parent)
+                    self.trials[name] = replace(first, seed=seed, parent=parent)
                 cells.append(Cell(arm.name, fold.number, seed, name, parent))
         return cells
 
-    def _settings(self, arm: Arm, fold: Fold, chosen: Mapping[tuple[str, int], Params]) -> tuple[Model, Training, str] | None:
-        """What an arm is in a fold, and the content hash of what it reads there; None where its search has not chosen."""
+    def _trial(self, arm: Arm, fold: Fold, chosen: Mapping[tuple[str, int], Params]) -> Trial | None:
+        """An arm's trial in a fold, with the first seed and no parent; None where its search has not chosen."""
         model, training = arm.model, arm.training
         if arm.searched is not None:
             params = chosen.get((arm.name, fold.number))
             if params is None:
                 return None
             model, training = arm.searched.configure(params)
+        training, lists = within(training, fold.train_basins), (fold.train_basins, fold.test_basins)
         content = self.hashes.of(fold.train_basins + fold.test_basins, variables(model))
-        return model, within(training, fold.train_basins), content
-
-    def _trial(self, model: Model, training: Training, content: str, fold: Fold, seed: int, parent: str | None) -> str:
-        lists, fill = (fold.train_basins, fold.test_basins), self.spec.data.fill
-        trial = Trial(model, training, self.spec.split, *lists, seed, content, fill=fill, backend=self.backend, parent=parent)
-        name = trial_id(trial)
-        self.trials[name] = trial
-        return name
+        fill, seed = self.spec.data.fill, self.spec.seeds[0]
+        return Trial(model, training, self.spec.split, *lists, seed, content, fill=fill, backend=self.backend)
 
     def searches(self, settings: SearchSettings, folds: Sequence[Fold]) -> Iterator[Search]:
         for arm in self.spec.arms:
