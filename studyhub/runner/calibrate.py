@@ -24,6 +24,7 @@ from studyhub.study.plan import Plan
 from studyhub.study.settings import Trial
 from studyhub.study.shape import Resources
 from studyhub.study.store import Store
+from studyhub.study.wording import listed
 
 if TYPE_CHECKING:
     from studyhub.data.shards import Shards
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MODULE = "studyhub.runner.calibrate"
 UPDATES, TESTED = 5, 64  # updates of an epoch; basins that are tested
+MOST = 5  # arms named at once
 # Files of an attempt whose size grows with the basins that are tested.
 OF_BASINS = ("scores.parquet", "simulation.parquet", "parameters.parquet")
 
@@ -57,9 +59,9 @@ def calibrate_unknown(
     trials, measured = unknown(store, plan, resources, study), 0
     if trials:
         store.check_writable()
-        _compile(trials.values(), device, say)
-    for number, (kind, trial) in enumerate(trials.items(), 1):
-        say(f"calibrating {number} of {len(trials)}: {_called(trial)}")
+        _compile((trial for trial, _ in trials.values()), device, say)
+    for number, (kind, (trial, arms)) in enumerate(trials.items(), 1):
+        say(f"calibrating {number} of {len(trials)}: {listed(arms, MOST)}")
         try:
             found = calibrate(trial, shards, resources.cpus, device)
         except StudyhubError as error:
@@ -99,12 +101,6 @@ def _compile(trials: Iterable[Trial], device: str, say: Callable[[str], None]) -
     _, faults = compile_lacking(wanted(trials, device))
     for fault in faults:
         say(fault)
-
-
-def _called(trial: Trial) -> str:
-    model = trial.model
-    physics = "" if model.kind == "lstm" else f" {model.physics} {model.scheme} x {model.components}"
-    return f"{model.kind}{physics}, hidden size {model.hidden_size}, {len(trial.train_basins)} basins"
 
 
 @dataclass(frozen=True)

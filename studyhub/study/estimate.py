@@ -103,12 +103,16 @@ def estimate(store: Store, plan: Plan, resources: Resources, at_once: int | None
     )
 
 
-def unknown(store: Store, plan: Plan, resources: Resources, study: str | None = None) -> dict[str, Trial]:
-    """Kind -> a trial of it, for each kind of the missing trials of which nothing tells what they cost."""
+def unknown(store: Store, plan: Plan, resources: Resources, study: str | None = None) -> dict[str, tuple[Trial, tuple[str, ...]]]:
+    """Kind -> a trial of it and the arms that have such, for each kind of the missing trials of which nothing tells what they cost."""
     known = Known(store, plan, resources.cpus, study)
     parts, _ = known.parts()
-    trials = [part.like[0] for part in parts if part.like and known.cost(part)[0] is None]
-    return {kind_of(trial): trial for trial in trials}
+    lacking = [part for part in parts if part.like and known.cost(part)[0] is None]
+    found: dict[str, tuple[Trial, tuple[str, ...]]] = {}
+    for part in lacking:
+        kind, trial = kind_of(part.like[0]), part.like[0]
+        found[kind] = trial, tuple(dict.fromkeys((*found.get(kind, (trial, ()))[1], *part.arms)))
+    return found
 
 
 def makespan(seconds: Mapping[str, float], after: Mapping[str, Iterable[str]], slots: int) -> float:

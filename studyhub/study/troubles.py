@@ -104,7 +104,7 @@ def last_lines(folder: Path, attempt: int) -> tuple[str, ...]:
         try:
             with (folder / attempt_name(number) / LOG).open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-                lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+                lines = [line for line in file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines() if not line.endswith("^^^")]
         except OSError:
             continue
         return tuple(line[:LONGEST_LINE] for line in lines[-LAST_LINES:])

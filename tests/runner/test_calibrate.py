@@ -80,7 +80,7 @@ def test_the_papers_number_of_updates_is_reckoned_with(trial, world):
 def test_kinds_that_nothing_is_known_of_are_measured_once_and_then_estimated(trial, world, tmp_path, monkeypatch):
     other = replace(trial, model=replace(MODEL, hidden_size=16))
     trials = {trial_id(one): one for like in (trial, other) for seed in (1, 2) if (one := replace(like, seed=seed))}
-    plan = Plan(tuple(Cell("a", 1, one.seed, name) for name, one in trials.items()), trials)
+    plan = Plan(tuple(Cell(f"arm {one.model.hidden_size}", 1, one.seed, name) for name, one in trials.items()), trials)
     store, said = Store(tmp_path), []
 
     def fails(one: Trial, *rest: object) -> dict[str, object]:
@@ -92,14 +92,14 @@ def test_kinds_that_nothing_is_known_of_are_measured_once_and_then_estimated(tri
     there = {"shards": world.manifest.where, "device": "cpu", "say": said.append}
     resources = Resources(cpus=1, gpus=0)
     assert calibrate_unknown(store, plan, resources, **there) == 1
-    assert said[0] == "calibrating 1 of 2: lstm, hidden size 8, 4 basins"
+    assert said[0] == "calibrating 1 of 2: arm 8"
     assert said[-1] == "this one cannot be measured: it has diverged within its first updates"
     kept = json.loads((store.home / "store" / "calibration" / f"{kind_of(trial)}.json").read_text())
     found = estimate(store, plan, resources)
     assert (found.unknown, found.kinds[0].source, found.kinds[0].seconds) == (2, "calibration", kept["seconds"])
     del said[:]
     assert calibrate_unknown(store, plan, resources, **there) == 0
-    assert said[0].startswith("calibrating 1 of 1: lstm, hidden size 16")
+    assert said[0] == "calibrating 1 of 1: arm 16"
 
 
 def test_what_keeps_a_trial_from_running_is_told_in_one_line(trial, world):

@@ -84,7 +84,7 @@ def test_what_nothing_tells_stays_unknown_and_is_counted(store):
     found = estimate(store, planned(small=SMALL, large=LARGE), ONE_CPU, at_once=3)
     assert (found.missing, found.unknown, found.seconds, found.wall_seconds) == (6, 3, 300, 100)
     assert [kind.seconds for kind in found.kinds] == [100, None]
-    assert unknown(store, planned(small=SMALL, large=LARGE), ONE_CPU) == {kind_of(LARGE): LARGE}
+    assert unknown(store, planned(small=SMALL, large=LARGE), ONE_CPU) == {kind_of(LARGE): (LARGE, ("large",))}
     told = "\n".join(lines(found))
     assert "time       at least 1 min 40 s with 3 trials at once (5 min 0 s of computing)" in told
     assert "unknown    3 trials of large: none like them has finished; `studyhub plan --calibrate` measures one of each kind" in told

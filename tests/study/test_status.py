@@ -136,7 +136,7 @@ def test_the_time_left_is_at_least_that_of_what_runs(study):
 
 
 def test_failures_are_grouped_by_kind_with_the_end_of_a_log(study):
-    log = "".join(f"line {number}\n" for number in range(50))
+    log = "".join(f"line {number}\n     ^^^^^\n" for number in range(50))
     study.fail(0, "CUDA out of memory (A)", "memory", log="other\n")
     for trial in (1, 2):
         study.fail(trial, "CUDA out of memory (B)", "memory", log=log)
