@@ -75,6 +75,7 @@ if [ "$code" -eq 130 ] && [ "$again" = yes ]; then
         exit 1
     fi
     echo "not finished: back into the queue"
+    trap '' TERM INT # SLURM ends this script now
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$code"
