@@ -4,13 +4,14 @@ Without it the table shows neither scores nor factors, and the charts ten runs a
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from studyhub.runner.members import MEANINGLESS, axis_of, factor_texts
 from studyhub.study.arms import Arm
 from studyhub.study.describe import differences
+from studyhub.study.external import ExternalArm
 from studyhub.study.spec import StudySpec
 
 PREFIX = "mlflow.sharedViewState."
@@ -60,17 +61,24 @@ def views(spec: StudySpec, searches: Sequence[Mapping[str, Any]] = ()) -> dict[s
     found = {TABLE: shown, CHARTS: shown | _sections([*curves, *bars], 2)}
     # Without curves: MLflow gives groups colours of its own, and several the same.
     found[ARMS] = shown | _sections(bars, 2) | {"groupBy": BY_ARM, "useGroupedValuesInCharts": True}
-    found[FACTORS] = shown | _parallel("Factors", _axes(spec, factors), scores)
+    found[FACTORS] = shown | _parallel("Factors", dict.fromkeys((*_apart(spec.arms), *factors)), scores)
     if searches:
         found[SEARCH] = _search(spec, searches)
     texts = {PREFIX + name: json.dumps(view, separators=(",", ":")) for name, view in found.items()}
     return {tag: text for tag, text in texts.items() if len(text) <= LONGEST}
 
 
-def _axes(spec: StudySpec, factors: Sequence[str]) -> list[str]:
-    """Axes of a chart; arms have one of their own, unless their factors tell them apart."""
-    told = {tuple(factor_texts(arm).items()) for arm in spec.arms}
-    return [*([] if len(told) == len(spec.arms) > 1 else ["arm"]), *factors]
+def _apart(arms: Sequence[Arm | ExternalArm]) -> list[str]:
+    """Axes that tell arms apart: their factors if these do, since MLflow cuts long names to a few letters; else their names."""
+    columns = _factor_columns(arms)
+    told = set(zip(*columns.values(), strict=True))
+    return [name for name, column in columns.items() if len(set(column)) > 1] if len(told) == len(arms) > 1 else ["arm"]
+
+
+def _factor_columns(arms: Sequence[Arm | ExternalArm]) -> dict[str, tuple[str, ...]]:
+    """Each factor, and its label in each arm."""
+    labels = [factor_texts(arm) for arm in arms]
+    return {name: tuple(its.get(name, MEANINGLESS) for its in labels) for name in dict.fromkeys(name for its in labels for name in its)}
 
 
 def _search(spec: StudySpec, searches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -78,7 +86,9 @@ def _search(spec: StudySpec, searches: Sequence[Mapping[str, Any]]) -> dict[str,
     keys = dict.fromkeys((entry["arm"], key) for entry in searches for row in entry["trials"] for key in row["params"])
     drawn = dict.fromkeys(axis_of(spec, arm, key) for arm, key in keys)
     scores = [f"search_{name}" for name in dict.fromkeys(name for entry in searches for name in entry["objectives"])]
-    names = [name for name in ("arm", "fold") if len({entry[name] for entry in searches}) > 1] + [*drawn]
+    searched = [arm for arm in spec.arms if arm.name in {entry["arm"] for entry in searches}]
+    folds = ["fold"] if len({entry["fold"] for entry in searches}) > 1 else []
+    names = [*(_apart(searched) if len(searched) > 1 else []), *folds, *drawn]
     columns = [f"metrics.`{name}`" for name in scores] + [f"params.`{name}`" for name in names] + ["tags.`state`"]
     shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"} | _filter(True)
     return shown | _parallel("Search", names, scores)
@@ -88,7 +98,7 @@ def _filter(search: bool | None) -> dict[str, str]:
     return {} if search is None else {"searchFilter": f"tags.`search` = '{str(search).lower()}'"}
 
 
-def _parallel(section: str, params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+def _parallel(section: str, params: Iterable[str], metrics: Sequence[str]) -> dict[str, Any]:
     chart = _chart("PARALLEL", section, selectedParams=list(params), selectedMetrics=list(metrics), showAllRuns=True)
     return _sections([chart], 1)
 
@@ -100,10 +110,7 @@ def _factors(spec: StudySpec) -> list[str]:
     """
     keys, rows = differences(spec.arms)
     searched = {domain.key for arm in spec.arms if isinstance(arm, Arm) and arm.searched for domain in arm.searched.domains}
-    labels = [factor_texts(arm) for arm in spec.arms]
-    columns = {
-        name: tuple(texts.get(name, MEANINGLESS) for texts in labels) for name in dict.fromkeys(name for its in labels for name in its)
-    }
+    columns: dict[str, tuple[str, ...]] = _factor_columns(spec.arms)
     columns |= dict(zip(keys, list(zip(*rows, strict=True))[1:], strict=True))
     first: dict[tuple[int, ...], str] = {}
     for name, column in columns.items():

@@ -54,13 +54,14 @@ search:
   parameters: {learning_rate: {low: 1.0e-4, high: 0.01, log: true}, hidden_size: {choices: [16, 32]}}
   budget: 2
   validation: {basins: 0.5}
-  arms: [components=1+adj]
+  arms: [components=1+adj, components=1+seq]
 seeds: [1, 2]
 """
 SEARCHES = [
     {"arm": "components=1+adj", "fold": fold, "objectives": ["nse"], "trials": [{"params": {"learning_rate": 0.01, "hidden_size": "16"}}]}
     for fold in (1, 2)
 ]
+OTHER = SEARCHES[0] | {"arm": "components=1+seq"}
 
 
 def shown_of(tmp_path, searches: list[dict]) -> dict[str, dict]:
@@ -85,6 +86,8 @@ def test_a_search_has_a_view_and_the_others_leave_it_out(tmp_path):
         SEARCH: "tags.`search` = 'true'",
         **dict.fromkeys((TABLE, CHARTS, ARMS, FACTORS), "tags.`search` = 'false'"),
     }
+    (both,) = shown_of(tmp_path, [SEARCHES[0], OTHER])[SEARCH]["compareRunCharts"]
+    assert both["selectedParams"] == ["factor.numerics", "log10.learning_rate", "hidden_size"]
     (parallel,) = shown[SEARCH]["compareRunCharts"]
     assert parallel["selectedParams"] == ["fold", "log10.learning_rate", "hidden_size"]
     assert parallel["selectedMetrics"] == ["search_nse"]
