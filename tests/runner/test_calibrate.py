@@ -1,11 +1,14 @@
 """What a trial will take, by a shortened form of it."""
 
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -102,11 +105,19 @@ def test_kinds_that_nothing_is_known_of_are_measured_once_and_then_estimated(tri
     assert said[0] == "calibrating 1 of 1: arm 16"
 
 
-def test_what_keeps_a_trial_from_running_is_told_in_one_line(trial, world):
+def test_what_keeps_a_trial_from_running_is_told_in_one_line(trial, world, monkeypatch, capsys):
     lacking = replace(trial, model=replace(MODEL, forcing=("prcp", "swe")))
-    with pytest.raises(DataError) as error:
-        calibrate(lacking, world.manifest.where, 1, "cpu")
-    assert "swe" in str(error.value) and "\n" not in str(error.value) and "Traceback" not in str(error.value)
+    given = pickle.dumps((lacking, world.manifest.where, 1, "cpu"))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(given)))
+    assert calibrating.main() == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "swe" in err and err.count("\n") == 1
+
+
+def test_a_process_that_ends_with_an_error_is_a_message(trial, monkeypatch):
+    monkeypatch.setattr(calibrating, "MODULE", "studyhub.nothing")
+    with pytest.raises(DataError, match="No module named studyhub.nothing$"):
+        calibrate(trial, "shards", 1, "cpu")
 
 
 def test_torch_is_not_loaded_by_who_plans():
