@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studyhub.concluded import STOPPED, conclude
+from studyhub.errors import StudyhubError
 from studyhub.prepared import Prepared, prepare
 from studyhub.runner.mirroring import mirroring
 from studyhub.runner.progress import Progress
@@ -18,9 +19,11 @@ from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
 from studyhub.runner.stop import interruptible
 from studyhub.study import remote
+from studyhub.study.changes import changes
 from studyhub.study.describe import describe
 from studyhub.study.external import ExternalArm
 from studyhub.study.launches import launching
+from studyhub.study.spec import read
 from studyhub.underway import UnderWay
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ def launch(
             # To run again what has failed makes no new version of the study.
             is_stored = study.absolute() == (prepared.store.study_folder(prepared.spec.name) / "spec.yaml").absolute()
             with remote.launching(home, prepared.spec.name, show.say, show.warn):
+                if not is_stored:
+                    tell_changes(prepared, show)
                 under_way = UnderWay(prepared, only, keeps=not is_stored)
                 greet(under_way, show)
                 score(under_way, show)
@@ -67,6 +72,20 @@ def launch(
     except KeyboardInterrupt:
         show.say("stopped; the same command goes on where this one ended")
         return STOPPED
+
+
+def tell_changes(prepared: Prepared, show: Show) -> None:
+    """Say how the study differs from what was launched under its name before."""
+    store, name = prepared.store, prepared.spec.name
+    if name not in store.studies():
+        return
+    try:
+        before = read(store.study_folder(name) / "spec.yaml", name=name)
+    except StudyhubError:  # written by another version: there is nothing to compare with
+        return
+    told = changes(before, prepared.spec)
+    if told:
+        show.say("since it was launched last:\n" + "\n".join(f"  {line}" for line in told) + "\n")
 
 
 def greet(under_way: UnderWay, show: Show) -> None:

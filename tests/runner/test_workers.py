@@ -8,45 +8,51 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from studyhub.errors import ResourceError
+from studyhub.errors import StoreError
 from studyhub.runner import workers
-from studyhub.runner.progress import Progress, Row
+from studyhub.runner.pace import Row
+from studyhub.runner.progress import Progress
+from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
-from studyhub.runner.workers import Share, machine_cpus, share
+from studyhub.runner.workers import Node, Shares
+from studyhub.study.cells import Cell
+from studyhub.study.plan import Plan
+from studyhub.study.process import machine_cpus
 from studyhub.study.settings import Model, Period, Split, Training, Trial
+from studyhub.study.shape import Resources
 from studyhub.study.store import Store
+from studyhub.study.tasks import Task
 
 SPLIT = Split(Period(date(2000, 1, 1), date(2001, 12, 31)), Period(date(2003, 1, 1), date(2004, 12, 31)))
+ONE_CPU = Resources(cpus=1, gpus=0)
 
 DRIVER = """
     import sys, time
     from pathlib import Path
     from types import SimpleNamespace
-    from rich.console import Console
     from studyhub.runner import workers
-    from studyhub.runner.progress import Progress, Row
-    from studyhub.runner.show import Show
     sys.path.insert(0, {tests!r})
     import test_workers as t
 
-    def toy(trial, shards, folder, *, cpus, device, on_epoch):
+    def toy(trial, shards, folder, *, cpus, device, on_epoch, **_):
         (shards / f"began-{{trial.seed}}-{{time.time_ns()}}").touch()
         for number in range(1, 21):
             time.sleep({pause} if trial.seed > 1 else 0.01)
-            if on_epoch(SimpleNamespace(number=number, of=20, loss=0.5, validation=None)):
+            if on_epoch(SimpleNamespace(number=number, of=20, loss=0.5, validation=None, seconds=0.1)):
                 return SimpleNamespace(state="stopped", result={{}})
         return SimpleNamespace(state="finished", result={{"cause": None}})
 
     home = Path({home!r})
-    trials = t.trials(4)
-    with workers.cluster(), Progress(t.rows(trials), Show(Console(width=200))) as progress:
-        stopped = workers.run(trials, home=home, shards=home, each=workers.Share(1, 0.0), progress=progress, runner=toy)
+    with workers.cluster() as there:
+        stopped, _ = t.run(home, t.trials(4), toy, sys.stdout, there.nodes)
     sys.exit(130 if stopped else 0)
 """
 
@@ -56,21 +62,27 @@ def trials(n: int) -> dict[str, Trial]:
     return {f"{seed:016x}": Trial(model, training, SPLIT, ("1",), ("1",), seed, "data") for seed in range(n)}
 
 
-def rows(of: dict[str, Trial]) -> list[Row]:
-    return [Row(name, "toy", "all", trial.seed) for name, trial in of.items()]
+def plan_of(some: dict[str, Trial]) -> Plan:
+    return Plan(tuple(Cell("toy", 1, trial.seed, name, trial.parent) for name, trial in some.items()), some)
+
+
+def row(task: Task) -> Row:
+    return Row(task.name, "toy", "all", task.trial.seed)
+
+
+def run(home: Path, some: dict[str, Trial], runner, file=None, nodes: Iterable[Node] = (), **searched) -> tuple[bool, str]:
+    """Run trials; return whether that was stopped, and what was said."""
+    show = Show(Console(file=file or io.StringIO(), width=200))
+    schedule, shares = Schedule(plan_of(some), Store(home), **searched), Shares(ONE_CPU, list(nodes) or [Node("here", machine_cpus())], 9)
+    with Progress([row(Task(name, trial)) for name, trial in some.items()], show) as progress:
+        stopped = workers.run(schedule, home=home, shards=home, shares=shares, progress=progress, row=row, runner=runner)
+    return stopped, "" if file else show.console.file.getvalue()
 
 
 @pytest.fixture(scope="module")
-def nodes():
-    with workers.cluster() as nodes:
-        yield nodes
-
-
-def run(home: Path, some: dict[str, Trial], runner) -> tuple[bool, str]:
-    out = Console(file=io.StringIO(), width=200)
-    with Progress(rows(some), Show(out)) as progress:
-        stopped = workers.run(some, home=home, shards=home, each=Share(1, 0.0), progress=progress, runner=runner)
-    return stopped, out.file.getvalue()
+def there():
+    with workers.cluster() as there:
+        yield there
 
 
 def begun(home: Path) -> Counter[int]:
@@ -90,28 +102,39 @@ def driver(home: Path, pause: float) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_study_that_was_killed_stopped_and_run_again_is_finished_once(tmp_path, nodes):
+@pytest.mark.timeout(900)
+def test_a_study_that_was_killed_stopped_and_run_again_is_finished_once(tmp_path, there):
     store, names = Store(tmp_path), list(trials(4))
 
     # kill -9 after the two quick trials have ended, amid the two slow ones.
     killed = driver(tmp_path, pause=60.0)
-    wait_for(lambda: sum(begun(tmp_path).values()) == 4, 150)
+    wait_for(lambda: sum(begun(tmp_path).values()) == 4, 200)
     killed.kill()
     killed.communicate()
     assert [store.state(name) for name in names[:2]] == ["finished", "finished"]
 
     # Ctrl-C, as a terminal sends it: to all processes of the group.
     stopped = driver(tmp_path, pause=0.5)
-    wait_for(lambda: sum(begun(tmp_path).values()) == 6, 150)
+    wait_for(lambda: sum(begun(tmp_path).values()) == 6, 200)
     os.killpg(stopped.pid, signal.SIGINT)
-    out, err = stopped.communicate(timeout=90)
+    out, err = stopped.communicate(timeout=120)
     assert (stopped.returncode, err) == (130, "")
     assert "stopping: running trials end their epoch" in out
     assert [store.state(name) for name in names] == ["finished", "finished", "stopped", "stopped"]
-    assert not (tmp_path / "store" / "ray").exists()
+    assert not (tmp_path / "store" / "stops").exists()
 
-    def quick(trial, shards, folder, *, cpus, device, on_epoch):
+    # A batch system's SIGTERM, and once more: to the driver alone, amid an epoch of a minute.
+    ended = driver(tmp_path, pause=60.0)
+    wait_for(lambda: sum(begun(tmp_path).values()) == 8, 200)
+    ended.send_signal(signal.SIGTERM)
+    time.sleep(1.0)
+    assert ended.poll() is None
+    ended.send_signal(signal.SIGTERM)
+    _, err = ended.communicate(timeout=60)
+    assert err.splitlines()[-1] == "KeyboardInterrupt", "as the command line ends on Ctrl-C"
+    wait_for(lambda: [store.state(name) for name in names[2:]] == ["stopped", "stopped"], 10)
+
+    def quick(trial, shards, folder, *, cpus, device, on_epoch, **_):
         from types import SimpleNamespace
 
         (shards / f"began-{trial.seed}-again").touch()
@@ -119,19 +142,20 @@ def test_a_study_that_was_killed_stopped_and_run_again_is_finished_once(tmp_path
 
     assert run(tmp_path, trials(4), quick)[0] is False
     assert [store.state(name) for name in names] == ["finished"] * 4
-    assert begun(tmp_path) == {0: 1, 1: 1, 2: 3, 3: 3}, "what was finished ran again, or what was not did not"
+    assert begun(tmp_path) == {0: 1, 1: 1, 2: 4, 3: 4}, "what was finished ran again, or what was not did not"
 
 
-def test_failing_and_dying_trials_stop_no_other(tmp_path, nodes, capfd):
-    def runner(trial, shards, folder, *, cpus, device, on_epoch):
+def test_failing_and_dying_trials_stop_no_other(tmp_path, there, capfd):
+    def runner(trial, shards, folder, *, cpus, device, on_epoch, **_):
         import os
         from types import SimpleNamespace
 
         if trial.seed == 0:
             raise ValueError("no good")
         if trial.seed == 1:
+            (shards / f"began-1-{os.getpid()}").touch()
             os._exit(7)
-        on_epoch(SimpleNamespace(number=1, of=1, loss=float("nan"), validation=None))
+        on_epoch(SimpleNamespace(number=1, of=1, loss=float("nan"), validation=None, seconds=0.1))
         state = "finished" if trial.seed > 2 else "diverged"
         cause = {"basin": "7", "store": "SM", "day": "2003-05-01"} if state == "diverged" else None
         return SimpleNamespace(state=state, result={"cause": cause})
@@ -141,14 +165,16 @@ def test_failing_and_dying_trials_stop_no_other(tmp_path, nodes, capfd):
     assert not stopped
     assert [store.state(name) for name in trials(6)] == ["failed", "failed", "diverged", "finished", "finished", "finished"]
     assert "seed 0: failed after" in out and "ValueError: no good" in out
-    assert "the worker process died" in store.failure(f"{1:016x}")["cause"]
+    assert "seed 1: its worker process was killed, perhaps for want of memory: tried again alone" in out
+    assert begun(tmp_path) == {1: 2}
+    assert "worker process was killed" in store.failure(f"{1:016x}")["cause"] and store.failure(f"{1:016x}")["kind"] == "worker"
     assert "basin 7, store SM, day 2003-05-01" in out
-    assert len(out.splitlines()) == 6
+    assert len(out.splitlines()) == 7
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_worker_gets_what_the_share_says_and_starts_clean(tmp_path, nodes):
-    def runner(trial, shards, folder, *, cpus, device, on_epoch):
+def test_a_worker_gets_what_its_share_says_and_starts_clean(tmp_path, there):
+    def runner(trial, shards, folder, *, cpus, device, on_epoch, **_):
         import os
         from types import SimpleNamespace
 
@@ -183,51 +209,66 @@ def test_a_worker_gets_what_the_share_says_and_starts_clean(tmp_path, nodes):
     }
 
 
-def test_ray_has_the_processors_of_this_process_and_hides_its_token(nodes):
-    assert [node["CPU"] for node in nodes] == [machine_cpus()]
+def test_a_child_begins_when_its_parent_has_ended_and_the_next_trial_costs_little(tmp_path, there):
+    """One long trial and forty short ones in chains of four: no waves, workers that are used again, and nobody waits for nothing."""
+
+    def runner(trial, shards, folder, *, on_epoch, **_):
+        import os
+        import time
+        from types import SimpleNamespace
+
+        began = time.time()
+        time.sleep(8.0 if trial.seed == 99 else 0.05)
+        return SimpleNamespace(state="finished", result={"cause": None, "began": began, "ended": time.time(), "process": os.getpid()})
+
+    some = {f"{99:016x}": replace(next(iter(trials(1).values())), seed=99)}
+    for chain in range(10):
+        for link in range(4):
+            name, parent = f"{chain:08x}{link:08x}", f"{chain:08x}{link - 1:08x}" if link else None
+            some[name] = replace(next(iter(trials(1).values())), seed=100 + chain, parent=parent)
+    run(tmp_path, some, runner)
+    found = {name: Store(tmp_path).result(name) for name in some}
+    for name, trial in some.items():
+        assert trial.parent is None or found[trial.parent]["ended"] <= found[name]["began"]
+    long = found.pop(f"{99:016x}")
+    beside = [result for result in found.values() if result["ended"] < long["ended"]]
+    assert len(beside) > 15, "children waited for a trial that is none of their parents"
+    assert len({result["process"] for result in found.values()}) <= machine_cpus() + 1
+    ends = sorted(result["ended"] for result in found.values())
+    pauses = sorted(later - earlier for earlier, later in zip(ends, ends[1:], strict=False))
+    assert pauses[len(pauses) // 2] < 0.5, "from the end of one trial of 0.05 s to that of the next"
+
+
+def test_a_full_disk_ends_the_study_with_one_message(tmp_path, there):
+    def runner(trial, shards, folder, *, on_epoch, **_):
+        import errno
+        import time
+        from types import SimpleNamespace
+
+        (shards / f"began-{trial.seed}-0").touch()
+        if trial.seed == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        for number in range(1, 200):
+            time.sleep(0.1)
+            if on_epoch(SimpleNamespace(number=number, of=200, loss=0.5, validation=None, seconds=0.1)):
+                break
+        return SimpleNamespace(state="stopped", result={})
+
+    with pytest.raises(StoreError, match="the disk is full .* make room there") as raised:
+        run(tmp_path, trials(6), runner)
+    assert "\n" not in str(raised.value)
+    assert len(begun(tmp_path)) < 6, "trials were begun that nothing could be written of"
+
+
+def test_ray_has_the_processors_of_this_process_and_hides_its_token(there):
+    assert [node.cpus for node in there.nodes] == [machine_cpus()] and not there.joined
     token = Path.home() / ".ray" / "auth_token"
     assert token.stat().st_mode & 0o077 == 0
 
 
-ONE, GPUS = [{"CPU": 2.0}], [{"CPU": 16.0, "GPU": 2.0}]
-
-
-@pytest.mark.parametrize(
-    ("cpus", "gpus", "trials", "nodes", "expected"),
-    [
-        (1, "auto", 10, ONE, Share(1, 0.0)),
-        (1, "auto", 100, GPUS, Share(1, 0.125)),
-        (4, "auto", 100, GPUS, Share(4, 0.5)),
-        (1, "auto", 3, GPUS, Share(1, 0.5)),
-        (1, "auto", 1, GPUS, Share(1, 1.0)),
-        (1, "auto", 100, [{"CPU": 64.0}, *GPUS], Share(1, 0.125)),
-        (4, "auto", 100, [{"CPU": 64.0}, {"CPU": 2.0, "GPU": 1.0}], Share(4, 0.0)),
-        (8, 1, 1, GPUS, Share(8, 1.0)),
-        (2, 0, 5, ONE, Share(2, 0.0)),
-    ],
-)
-def test_share(cpus, gpus, trials, nodes, expected):
-    assert share(cpus, gpus, trials, nodes) == expected
-    assert expected.device == ("cuda" if expected.gpus else "cpu")
-
-
-@pytest.mark.parametrize(
-    ("cpus", "gpus", "nodes", "message"),
-    [
-        (4, "auto", ONE, "`resources.cpus`: 4 per trial are asked for, but this machine has 2 CPUs and 0 GPUs; lower it"),
-        (1, 0.5, ONE, "`resources.gpus`: 0.5 per trial are asked for, but this machine has 2 CPUs and 0 GPUs; set `gpus: auto`"),
-        (1, 1.5, GPUS, "a part of one GPU or whole GPUs are required, got 1.5"),
-        (4, "auto", ONE * 2, "the nodes have 2 CPUs and 0 GPUs; 2 CPUs and 0 GPUs"),
-        (2, 1, [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 2.0}], "the nodes have"),
-    ],
-)
-def test_what_no_node_has_is_refused(cpus, gpus, nodes, message):
-    with pytest.raises(ResourceError, match=message.replace("`", ".")):
-        share(cpus, gpus, 1, nodes)
-
-
 def test_a_cluster_that_does_not_answer_is_refused():
-    code = "from studyhub.runner import workers\nwith workers.cluster(): pass"
-    environment = os.environ | {"RAY_ADDRESS": "127.0.0.1:1"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert "no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in done.stderr.splitlines()[-1]
+    code = "from studyhub.runner import workers\nwith workers.cluster({address}): pass"
+    for address, outside in (("", "127.0.0.1:1"), ("'127.0.0.1:1'", "")):
+        environment = os.environ | {"RAY_ADDRESS": outside}
+        done = subprocess.run([sys.executable, "-c", code.format(address=address)], env=environment, capture_output=True, text=True)
+        assert "no Ray cluster answers at 127.0.0.1:1" in done.stderr.splitlines()[-1]

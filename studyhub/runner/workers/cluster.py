@@ -4,13 +4,16 @@ import logging
 import os
 import signal
 import socket
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
 
 import ray
 from ray._private import worker as ray_worker
@@ -40,6 +43,8 @@ OBJECT_STORE_BYTES = 128 * 2**20
 ANSWER_SECONDS = 10.0
 # On a machine that is hard at work, Ray's daemons may not find each other in the time that it gives them.
 STARTS = 3
+# Without either of them nothing runs.
+DAEMONS, WATCH_SECONDS, GRACE_SECONDS = ("raylet", "gcs_server"), 0.5, 5.0
 
 SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 
@@ -138,9 +143,52 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
         # Ray prints the death of a worker past all its settings; this is the switch that its own debugger uses. The study says it itself.
         ray_worker._worker_logs_enabled = False
     try:
-        yield Cluster(address)
+        with _watched():
+            yield Cluster(address)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """End with one message where a daemon of Ray's on this machine dies: Ray would wait for it, and then end this process without a word.
+
+    Raises
+    ------
+    ResourceError
+        It has died.
+    """
+    node: Any = ray_worker._global_node
+    main, over, dead = threading.main_thread().ident or 0, threading.Event(), list[str]()
+
+    def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt  # the one exception that Ray lets through
+
+    def watch() -> None:
+        while not dead:
+            if over.wait(WATCH_SECONDS):
+                return
+            dead.extend(name for name, _ in node.dead_processes() if name in DAEMONS)
+        signal.pthread_kill(main, signal.SIGUSR2)
+        if not over.wait(GRACE_SECONDS):  # the main thread waits inside Ray, and hears of nothing
+            print(f"studyhub: {_death(dead[0])}", file=sys.stderr, flush=True)
+            os._exit(ResourceError.exit_code)
+
+    before = signal.signal(signal.SIGUSR2, interrupt)
+    threading.Thread(target=watch, name="watch-ray", daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not dead:
+            raise
+        raise ResourceError(_death(dead[0])) from None
+    finally:
+        over.set()
+        signal.signal(signal.SIGUSR2, before)
+
+
+def _death(daemon: str) -> str:
+    return f"Ray's {daemon} has died, perhaps for want of memory; the same command goes on from the last checkpoints"
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Shares:
         self._memory = min(sizes) if sizes and len(sizes) == len(self._hosts) else None
         if self._declared is not None and self._memory is not None and self._declared > self._memory:
             raise ResourceError(
-                f"`resources.gpu_memory`: {self._declared:g} GiB per trial are asked for, but a GPU has {self._memory:.3g} GiB; lower it"
+                f"`resources.gpu_memory`: {self._declared:g} GiB per trial are asked for, but the smallest GPU has {self._memory:.3g} GiB; lower it"
             )
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
 from studyhub.data.manifest import Where
@@ -25,10 +25,13 @@ from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import KILLED, LOST, Schedule
 from studyhub.runner.stop import Stop, stopping
 from studyhub.runner.workers.share import Shares
+from studyhub.study import remote
 from studyhub.study.store import Store
 from studyhub.study.tasks import Task
 
 TRIAL = "trial"
+# How Ray says it, which has no other sign for it.
+WORKER_DIED = "its worker process has died"
 
 
 def run(
@@ -63,7 +66,7 @@ def run(
     # As many trials wait for their resources as can run, so that all processors are taken at once; `_Run.next` keeps it to one after that.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.slots + 1)
     with stopping(home, progress.warn) as stop, tempfile.TemporaryDirectory(prefix="studyhub-tune-", ignore_cleanup_errors=True) as scratch:
-        place = Place(home.absolute(), shards, stop.path, shares.cpus, shares.device)
+        place = Place(remote.origin(home), shards, stop.path, shares.cpus, shares.device)
         about = _Run(schedule, shares, progress, row, Store(home), stop)
         work = tune.with_resources(tune.with_parameters(_work, place=place, runner=runner), _request)
         tune.Tuner(
@@ -81,6 +84,8 @@ def run(
             ),
         ).fit()
         about.settle()
+        if about.fault is not None:
+            raise about.fault
         return stop.asked
 
 
@@ -154,6 +159,7 @@ class _Run:
 
     def ended(self, name: str, report: Report) -> None:
         self.at_work.discard(name)
+        remote.pull_trials(self.store.home, [name], say=self.progress.warn)
         state: str = report["state"]
         cause, kind, rung = (report.get(key) for key in ("cause", "kind", "rung"))
         if self.stop.asked and state in ("stopped", "waiting") and rung is None:
@@ -174,6 +180,7 @@ class _Run:
     def died(self, name: str, kind: str, cause: str) -> None:
         """A worker has died amid a trial, without a word."""
         self.at_work.discard(name)
+        remote.pull_trials(self.store.home, [name], say=self.progress.warn)
         again = None if self.stop.asked else self.schedule.ended(name, "failed", kind)
         if again is not None:
             self._again(name, again)
@@ -278,12 +285,9 @@ class _StopAll(_Unpickled, tune.Stopper):
 
 def _death(trial: Any) -> tuple[str, str]:
     """How a worker died, as the schedule counts it, and in words."""
-    try:
-        error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
-    except (OSError, TypeError, pickle.UnpicklingError):
-        error = None
-    print("DEATH", type(error), str(error))
-    if isinstance(error, RayTaskError):
-        return "code", f"its worker could not begin: {one_line(error.cause or error)}"
-    text = str(error)
-    return (LOST, "its node was lost") if "node" in text.lower() else (KILLED, "its worker process was killed")
+    error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+    if not isinstance(error, RayActorError):
+        return "code", f"its worker could not begin: {one_line(getattr(error, 'cause', None) or error)}"
+    if WORKER_DIED in str(error):
+        return KILLED, "its worker process was killed"
+    return LOST, "its node was lost"
