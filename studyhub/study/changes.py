@@ -82,10 +82,10 @@ def _common(before: StudySpec, after: StudySpec) -> Iterator[str]:
     if before.seeds != after.seeds:
         yield f"seeds: {listed(before.seeds)} -> {listed(after.seeds)}"
     for section, was, now in (("split", before.division.plain(), after.division.plain()), ("data", _data(before), _data(after))):
-        keys = [key for key in dict.fromkeys((*was, *now)) if was.get(key) != now.get(key)]
-        if keys:
-            told = ", ".join(f"{key} {_shown(was.get(key))} -> {_shown(now.get(key))}" for key in keys)
-            yield f"{section}, for every cell: {told}"
+        pairs = {key: (_shown(was.get(key)), _shown(now.get(key))) for key in dict.fromkeys((*was, *now)) if was.get(key) != now.get(key)}
+        told = [f"{key} {old} -> {new}" for key, (old, new) in pairs.items() if old != new or len(pairs) == 1]
+        if told:
+            yield f"{section}, for every cell: {', '.join(told)}"
 
 
 def _data(spec: StudySpec) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _parent(child: Draft, wanted: str, drafts: Sequence[Draft]) -> tuple[str | N
     alike = [draft for draft in made if all(levels.get(factor, label) == label for factor, label in draft.levels if factor != "arm")]
     if len(alike) == 1:
         return alike[0].name, None
-    found = f"{'none' if not alike else 'several'} has the levels of `{child.name}`"
+    found = f"{'none has' if not alike else 'several have'} the levels of `{child.name}`"
     return None, f"of the arms that factors make of `{wanted}`, {found}; name one of {listed(draft.name for draft in alike or made)}"
 
 

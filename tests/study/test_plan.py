@@ -12,7 +12,7 @@ import pytest
 from studyhub.errors import DataError
 from studyhub.study.describe import describe, differences
 from studyhub.study.lists import Frozen
-from studyhub.study.plan import DataFacts, plan, trial_id
+from studyhub.study.plan import DataFacts, kind_of, plan, trial_id
 from studyhub.study.settings import Columns, External, Period, Split, Trial
 from studyhub.study.spec import read
 from studyhub.study.splits import LeftOut
@@ -445,3 +445,51 @@ def test_ten_thousand_trials_in_ten_folds_are_planned_in_two_seconds(write, fact
     planned = plan(spec, facts)
     assert time.process_time() - begun < 2.0
     assert len(planned.trials) == len(planned.cells) == 10_000
+
+
+# Backends and kinds
+
+
+def test_the_backend_is_part_of_an_id(write, facts):
+    spec = read(write())
+    cpu, cuda = plan(spec, facts), plan(spec, facts, "cuda")
+    assert {trial.backend for trial in cuda.trials.values()} == {"cuda"}
+    assert not cpu.trials.keys() & cuda.trials.keys()
+
+
+def test_trials_of_one_kind_cost_the_same(trial):
+    def alike(**changes) -> bool:
+        return kind_of(replace(trial, **changes)) == kind_of(trial)
+
+    model, training, split = trial.model, trial.training, trial.split
+    assert alike(seed=9, data="another hash", parent="0123456789abcdef")
+    assert alike(test_basins=tuple(f"other-{basin}" for basin in trial.test_basins))
+    assert alike(training=replace(training, epochs=9, learning_rate=((1, 0.5),), loss_weight=0.4))
+    assert alike(model=replace(model, forcing=("srad", *model.forcing[1:]), dropout=0.1))
+    later = Period(date(1988, 10, 1), date(1993, 9, 30))
+    assert later.days == split.train.days and alike(split=replace(split, train=later))
+    dearer = [
+        {"backend": "cuda"},
+        {"dtype": "float64"},
+        {"train_basins": trial.train_basins[1:]},
+        {"test_basins": trial.test_basins[1:]},
+        *({"model": replace(model, **{key: value})} for key, value in DEARER.items()),
+        *({"training": replace(training, **{key: value})} for key, value in {"batch": 7, "window": 30, "updates_per_epoch": 2}.items()),
+        {"split": replace(split, validation=split.test)},
+        {"split": replace(split, warmup=100)},
+        {"split": replace(split, test=Period(split.test.start, split.test.start))},
+    ]
+    assert len({kind_of(trial), *(kind_of(replace(trial, **changes)) for changes in dearer)}) == 1 + len(dearer)
+
+
+DEARER = {
+    "hidden_size": 9,
+    "scheme": "implicit",
+    "components": 3,
+    "steps_per_day": 6,
+    "dynamic": ("BETA",),
+    "capillary_rise": True,
+    "warmup_gradients": True,
+    "dropout": 0.0,
+    "forcing": ("prcp", "pet"),
+}
