@@ -40,13 +40,15 @@ class Drawn:
 class Searching:
     """A search under way.
 
+    A trial that failed of its configuration stands as the worst, as one that diverged. Where that leaves nothing to choose, all that failed
+    are tried again: the fault was not theirs.
+
     Parameters
     ----------
     study : the study that it belongs to, for messages
-    retry : try trials again that failed of their configuration. Otherwise they stand as the worst, unless that leaves nothing to choose
     """
 
-    def __init__(self, search: Search, store: Store, study: str, retry: bool = False):
+    def __init__(self, search: Search, store: Store, study: str):
         self.search, self.study = search, study
         self._store, self._settings = store, search.settings
         self._rungs: tuple[int | None, ...] = (*(self._settings.rungs if self._settings.scheduler != "none" else ()), None)
@@ -54,9 +56,8 @@ class Searching:
         self._out: set[str] = set()  # trials that were, and have not ended since
         self._again: set[str] = set()  # trials whose failure does not stand
         self._begin()
-        failed = {drawn.name for drawn in self._drawn if store.state(drawn.name) == "failed"}
-        if failed and (retry or (self.done and self.chosen is None)):
-            self._again = failed
+        if self.done and self.chosen is None:
+            self._again = {drawn.name for drawn in self._drawn if store.state(drawn.name) == "failed"}
             self._begin()
 
     def _begin(self) -> None:

@@ -366,11 +366,6 @@ def test_a_failure_of_the_configuration_stands_and_uses_budget(store, kind):
     again = Searching(search(SIZE, RATE), store, "two")
     assert again.done and again.record() == searching.record()
 
-    trainer.ends = lambda trial, epoch: "finished"
-    retried = Searching(search(SIZE, RATE), store, "two", retry=True)
-    assert not retried.done
-    assert trainer.finish(retried).chosen["hidden_size"] == "large"
-
 
 @pytest.mark.parametrize("kind", ["worker", "data"])
 def test_a_failure_of_the_machine_is_waited_for(store, kind):
