@@ -14,6 +14,7 @@ from studyhub.study.wording import nearest, shown
 from studyhub.study.yaml import Document, Key, parse
 
 LONGEST = 80  # characters of a derived name, before its hash
+TWICE = ("seed", "exclude")  # keys of more than one section, which a name must tell apart
 
 
 @dataclass(frozen=True)
@@ -96,5 +97,5 @@ def derive_name(path: str | Path, changes: Sequence[Override], data: Sequence[st
 
 def _change(change: Override) -> tuple[str, bool]:
     section, *inner = change.key
-    key = inner if section in ("shared", "training", "split", "data") and inner else change.key
+    key = inner if section in ("shared", "training", "split", "data") and inner and inner[0] not in TWICE else change.key
     return safe("-".join(str(part) for part in (*key, change.written or "none")))

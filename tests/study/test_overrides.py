@@ -28,6 +28,36 @@ def test_values_are_yaml(write):
     assert read(path, ["question=a = b?"]).question == "a = b?"
 
 
+DESIGN = """\
+  sequential: {scheme: sequential}
+  implicit: {scheme: implicit}
+factors: {components: [1, 4], dropout: [0, 0.1]}
+search:
+  parameters: {learning_rate: {low: 0.1, high: 1}}
+  budget: 4
+  validation: {basins: 0.25}
+seeds"""
+
+
+def test_factors_designs_and_searches_are_changed_like_the_rest(write):
+    arms = "  sequential: {scheme: sequential}\n  implicit: {scheme: implicit}\nseeds"
+    path = write((arms, DESIGN), ("compare:\n  - {better: implicit, than: sequential, metric: kge}\n", ""))
+    changes = ["factors.components=[2]", "design={kind: one_at_a_time, baseline: {dropout: 0.1}}", "exclude=[{arm: implicit, dropout: 0}]"]
+    spec = read(path, [*changes, "search.budget=2", "search.parameters.learning_rate.low=0.5", "resources.gpu_memory=6"])
+    assert [arm.name for arm in spec.arms] == [
+        "sequential+components=2+dropout=0.1",
+        "sequential+components=2+dropout=0",
+        "implicit+components=2+dropout=0.1",
+    ]
+    assert (spec.search.budget, spec.search.batch, spec.search.domains[0].low) == (2, 2, 0.5)
+    assert spec.resources.gpu_memory == 6
+    said = refusal(path, "factors.component=[2]")
+    assert "--set factors.component=[2]: `factors.component.0`: `component` is no key of an arm" in said
+    assert "`factors.dropout.levels`: the list has 2 items" in refusal(path, "factors.dropout.levels=[2]")
+    assert "--set search.budgt=2: `search.budgt`: unknown key; did you mean `budget`?" in refusal(path, "search.budgt=2")
+    assert "`resources.gpu_memory`: needs a number above 0, got 0" in refusal(path, "resources.gpu_memory=0")
+
+
 def test_sections_that_are_left_out_or_empty_can_be_set(write):
     path = write(("training:\n  epochs: 2\n", "training:\n"), ("sequential: {scheme: sequential}", "sequential:"))
     spec = read(path, ["training.epochs=4", "arms.sequential.components=2"])
@@ -106,6 +136,9 @@ def test_different_changes_never_share_a_name(write):
         [f"question={'long ' * 30}"],
         [f"question={'long ' * 30}er"],
         ["shared.dynamic=[]"],
+        ["data.seed=3"],
+        ["split.kind=pub", "split.seed=3"],
+        ["split.kind=pub"],
     ]
     names = [read(path, change).name for change in changes]
     assert len(set(names)) == len(names)
