@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from studyhub.catalog import ATTRIBUTE_SETS, FORCING_SETS, METRICS
@@ -52,6 +53,7 @@ def _called(columns: Columns) -> str:
     return " ".join(f"{name}:{called}" for name, called in asdict(columns).items() if name != called) or "as they are"
 
 
+@lru_cache(maxsize=4096, typed=True)
 def _text(value: Any) -> str:
     if isinstance(value, tuple) and value in NAMED:
         return NAMED[value]

@@ -88,6 +88,7 @@ class _Making:
         self.trials: dict[str, Trial] = {}
         self.externals: dict[str, External] = {}
         self.open: set[str] = set()
+        self._contents: dict[tuple[int, tuple[str, ...]], str] = {}
 
     def external(self, arm: ExternalArm, folds: Sequence[Fold]) -> list[Cell]:
         table, cells = content_hash(arm), []
@@ -128,7 +129,10 @@ class _Making:
                 return None
             model, training = arm.searched.configure(params)
         training, lists = within(training, fold.train_basins), (fold.train_basins, fold.test_basins)
-        content = self.hashes.of(fold.train_basins + fold.test_basins, variables(model))
+        used = variables(model)
+        if (fold.number, used) not in self._contents:  # arms by the thousand read the same
+            self._contents[fold.number, used] = self.hashes.of(fold.train_basins + fold.test_basins, used)
+        content = self._contents[fold.number, used]
         fill, seed = self.spec.data.fill, self.spec.seeds[0]
         return Trial(model, training, self.spec.split, *lists, seed, content, fill=fill, backend=self.backend)
 
