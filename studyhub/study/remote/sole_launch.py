@@ -85,7 +85,5 @@ class SoleLaunch:
     def _refusal(self, said: dict[str, Any], seconds: float) -> str:
         where = f"{host(said['machine'])}, process {said['pid']}, since {said.get('begun')}"
         left = max(1, round(STALE_AFTER - seconds))
-        told = (
-            f"{self.copy.uri}: {self.study} is being launched already ({where}), and an object store bears one launch of a study at a time"
-        )
-        return f"{told}; `studyhub status {self.study}` follows it; if that process is dead, launch again in {left} s"
+        told = f"{self.copy.uri}: {self.study} is being launched already ({where}); from an object store, one launch of it runs at a time"
+        return f"{told}. `studyhub status {self.study}` follows it; if that process is dead, launch again in {left} s"
