@@ -405,6 +405,8 @@ def test_where_all_have_failed_nothing_is_chosen_and_the_next_launch_tries_again
     searching = trainer.finish(Searching(search(RATE, budget=5), store, "two"))
     assert searching.done and searching.chosen is None
     assert searching.note == "study two, search of `lstm` in fold 1: nothing is chosen, for no training of 5 came to a finite nse"
+    again = trainer.finish(Searching(search(RATE, budget=5), store, "two"))
+    assert again.done and len(trainer.ran) == 10
     trainer.ends = lambda trial, epoch: "finished"
     assert trainer.finish(Searching(search(RATE, budget=5), store, "two")).chosen is not None
 
