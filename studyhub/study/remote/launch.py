@@ -122,10 +122,11 @@ def alone(copy: Copy, study: str, say: Say, warn: Say) -> Iterator[None]:
     StoreError
         Another launch is at it, or the object store does not answer.
     """
-    turn = SoleLaunch(copy, study)
+    turn, hasty = SoleLaunch(copy, study), replace(copy, patience=0.0)
     with copy.reaching():
         turn.take()
-    watch = Watch(replace(copy, patience=0.0), study, turn, warn)
+    turn.copy = hasty
+    watch = Watch(hasty, study, turn, warn)
     try:
         say(f"{copy.uri}: this machine works on a copy in {copy.path}, and sends it there")
         if not os.environ.get("MLFLOW_TRACKING_URI"):
@@ -142,5 +143,6 @@ def alone(copy: Copy, study: str, say: Say, warn: Say) -> Iterator[None]:
             watch.end()
         raise
     finally:
+        turn.copy = copy
         with suppress(OSError):
             turn.give_back()
