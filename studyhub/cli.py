@@ -53,15 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     try:
-        app(arguments, prog_name="studyhub")
+        try:
+            app(arguments, prog_name="studyhub")
+        finally:
+            sys.stdout.flush()
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        return 0 if isinstance(end.__context__, BrokenPipeError) else end.code if isinstance(end.code, int) else 0
     except StudyhubError as error:
         print(f"studyhub: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return STOPPED
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read it has read enough
         silence(sys.stdout)
         return 0
     except Exception as error:

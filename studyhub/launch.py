@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studyhub.concluded import STOPPED, conclude
-from studyhub.errors import StudyhubError
 from studyhub.prepared import Prepared, prepare
 from studyhub.runner.mirroring import mirroring
 from studyhub.runner.progress import Progress
@@ -19,11 +18,9 @@ from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
 from studyhub.runner.stop import interruptible
 from studyhub.study import remote
-from studyhub.study.changes import changes
 from studyhub.study.describe import describe
 from studyhub.study.external import ExternalArm
 from studyhub.study.launches import launching
-from studyhub.study.spec import read
 from studyhub.underway import UnderWay
 
 if TYPE_CHECKING:
@@ -76,14 +73,7 @@ def launch(
 
 def tell_changes(prepared: Prepared, show: Show) -> None:
     """Say how the study differs from what was launched under its name before."""
-    store, name = prepared.store, prepared.spec.name
-    if name not in store.studies():
-        return
-    try:
-        before = read(store.study_folder(name) / "spec.yaml", name=name)
-    except StudyhubError:  # written by another version: there is nothing to compare with
-        return
-    told = changes(before, prepared.spec)
+    told = prepared.since_launched()
     if told:
         show.say("since it was launched last:\n" + "\n".join(f"  {line}" for line in told) + "\n")
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from studyhub.data.manifest import Manifest
 from studyhub.data.synthetic_settings import SyntheticSettings
-from studyhub.errors import DataError
+from studyhub.errors import DataError, StudyhubError
 from studyhub.storage import absolute, folder
 from studyhub.study import remote
 from studyhub.study.backend import backend_here
+from studyhub.study.changes import changes
 from studyhub.study.facts import DataFacts, Facts
 from studyhub.study.files import write_texts
 from studyhub.study.lists import Frozen
@@ -55,6 +56,16 @@ class Prepared:
         """The same study on another backend, or with more of its searches ended."""
         backend, chosen = backend or self.backend, self.chosen if chosen is None else chosen
         return replace(self, plan=plan(self.spec, self.facts, backend, chosen), backend=backend, chosen=chosen)
+
+    def since_launched(self) -> list[str]:
+        """What differs from the study that was launched under this name before; nothing where none was, or it cannot be read any more."""
+        if self.spec.name not in self.store.studies():
+            return []
+        try:
+            before = read(self.store.study_folder(self.spec.name) / "spec.yaml", name=self.spec.name)
+        except StudyhubError:  # written by another version: there is nothing to compare with
+            return []
+        return changes(before, self.spec)
 
     def unscored(self) -> dict[str, External]:
         """Simulations from elsewhere without a result."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.text import Text
 
-from studyhub.runner.events import Events
+from studyhub.runner.events import Events, silence
 
 # Where no terminal says how wide it is, a table is for a file, and nothing is gained by breaking its lines.
 FILE_WIDTH = 160
@@ -19,6 +19,14 @@ class Mode(Enum):
     """``QUIET`` shows what goes wrong and nothing else, ``JSON`` the same and `studyhub.runner.events` on stdout."""
 
     LIVE, LINES, QUIET, JSON = "live", "lines", "quiet", "json"
+
+
+class Results(Console):
+    """Prints what a study has brought, to stdout. Once nobody reads any more, as with `| head`, it is quiet: files are still to come."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silence(sys.stdout)
 
 
 class Show:
@@ -46,8 +54,8 @@ class Show:
             return cls(console, Mode.JSON, events=Events(sys.stdout))
         if quiet:
             return cls(console, Mode.QUIET)
-        out = Console()
-        return cls(console, out=out if out.is_terminal else Console(width=FILE_WIDTH))
+        out = Results()
+        return cls(console, out=out if out.is_terminal else Results(width=FILE_WIDTH))
 
     def say(self, text: str) -> None:
         """Tell in one line or several what is being done."""

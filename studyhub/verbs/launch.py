@@ -1,6 +1,7 @@
 """``studyhub launch`` and ``studyhub retry``: run what is missing of a study, or again what has failed."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +9,16 @@ import typer
 
 from studyhub.verbs.options import Address, AsEvents, Changes, Data, Home, Name, Quiet, Stored, StudyFile, located
 from studyhub.verbs.plan import plan
-
-Detach = Annotated[bool, typer.Option("--detach", help="hand it to the Ray cluster as a job and return; `studyhub status` follows it")]
+from studyhub.verbs.printing import print_json
 
 
 def launch(
     study: StudyFile,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the trials, as `studyhub plan` does, and run nothing")] = False,
     address: Address = None,
-    detach: Detach = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="in the background: as a job of the cluster at --address, else as a process of this machine")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsEvents = False,
     changes: Changes = None,
@@ -27,7 +29,9 @@ def launch(
     """Run the trials of a study that are not finished yet.
 
     Then write its scores and its report. Ctrl-C lets running trials end their epoch and stops, a second one stops at once; the same command
-    goes on where it ended. Exit codes: 0 everything ended as expected, 1 some trial did not, 2 bad input, 130 stopped.
+    goes on where it ended. `studyhub status STUDY --follow`, in another terminal, shows how far it is.
+
+    Exit codes: 0 everything ended as expected, 1 some trial did not, 2 bad input, 3 a fault of ours, 130 stopped.
 
     Example: studyhub launch my_study.yaml
     Example: studyhub launch my_study.yaml --set training.epochs=3 --quiet
@@ -35,6 +39,8 @@ def launch(
     _require_one(quiet, as_json)
     if dry_run:
         return plan(study, changes=changes, name=name, data=data, home=home, as_json=as_json)
+    if detach:
+        return _detach(study, home, changes or (), data or (), name, address, quiet=quiet, as_json=as_json)
     raise typer.Exit(_run(study, home, changes or (), data or (), name, None, address, quiet=quiet, as_json=as_json))
 
 
@@ -97,3 +103,35 @@ def _run(
 
     show = Show.of(quiet=quiet, as_json=as_json)
     return run(study, home, changes, data, name, address=address, only=only, show=show)
+
+
+def _detach(
+    study: Path,
+    home: Path,
+    changes: Sequence[str],
+    data: Sequence[str],
+    name: str | None,
+    address: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Launch in the background, once all that can be told at once of bad input has been."""
+    from studyhub.launch import prepare
+    from studyhub.storage import absolute
+    from studyhub.study import remote
+
+    prepared = prepare(study, home, changes, data, name)
+    prepared.store.check_writable()
+    from studyhub.runner.workers.jobs import submit
+
+    options = [("--home", remote.origin(home)), *(("--set", change) for change in changes), *(("--data", absolute(each)) for each in data)]
+    options += [("--name", name)] if name is not None else []
+    arguments = [str(study.absolute()), *(word for option in options for word in option)]
+    job = submit(arguments, address, prepared.store.study_folder(prepared.spec.name))
+    if as_json:
+        print_json({"study": prepared.spec.name, **asdict(job), "place": job.place, "words": job.words, "stop": job.stop})
+    elif not quiet:
+        print(f"{prepared.spec.name} goes on as {job.place}")
+        rows = [("how far it is", f"studyhub status {prepared.spec.name} --follow"), ("what it says", job.words), ("stop it", job.stop)]
+        print("\n".join(f"  {what:15}{command}" for what, command in rows))

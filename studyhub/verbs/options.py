@@ -65,7 +65,7 @@ def located(study: str, home: Path) -> tuple[Path, str]:
     """Home and name of a study that is given by its name, or by its folder ``<home>/studies/<name>``, which may be a URI."""
     if is_remote(study):
         place, _, name = study.rstrip("/").rpartition("/studies/")
-        if not place or "/" in name:
+        if not is_remote(place) or "/" in name:
             raise StoreError(f"a study is given by its name or by its folder .../studies/NAME, got {study}")
         return _home(place), name
     folder = Path(study)

@@ -14,7 +14,6 @@ import pytest
 
 from studyhub import cli
 from studyhub.data.shards import Shards
-from studyhub.verbs import basins, ingest
 
 MAPPING = """
 daily:
@@ -152,19 +151,3 @@ def _take_interrupts() -> None:
     """A process that was started in the background ignores Ctrl-C; this one must not."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setpgrp()
-
-
-def examples() -> list[str]:
-    """The example in each verb's help."""
-    commands = [command.callback for command in ingest.app.registered_commands]
-    return [re.search(r"Example: (.*)", verb.__doc__ or "")[1] for verb in (*commands, basins.data, basins.predict, basins.split)]
-
-
-@pytest.mark.parametrize("example", examples())
-def test_examples_in_the_help_are_commands(example, capsys, tmp_path, monkeypatch):
-    """They name files that are not there, but for virtual basins: the message must be about these, not about the command."""
-    arguments = shlex.split(example)[1:]
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(arguments) == (0 if arguments[1] == "synthetic" else 2)
-    err = capsys.readouterr().err
-    assert "Usage" not in err and "No such option" not in err and "Traceback" not in err
