@@ -1,12 +1,15 @@
 """Folders on disk and in a real S3 server behave alike."""
 
 import os
+import threading
+import time
 
 import pytest
-from servers import s3
+from servers import Proxy, s3
 
 from studyhub.data.manifest import Manifest
 from studyhub.errors import DataError
+from studyhub.object_store import cause, file_system, is_passing
 from studyhub.storage import absolute, folder, is_remote, last_part
 
 
@@ -88,3 +91,53 @@ def test_names_of_places(tmp_path, monkeypatch):
     assert absolute("gs://b/x") == "gs://b/x"
     assert last_part("s3://b/x/y/") == "y" and last_part("shards/us/") == "us"
     assert is_remote("s3://b") and not is_remote("s3/b") and not is_remote(tmp_path)
+
+
+def test_files_go_to_an_object_store_and_come_back(tmp_path, monkeypatch):
+    with s3(monkeypatch) as bucket:
+        place = folder(f"{bucket}/moved")
+        for name, content in {"x/y/large.bin": os.urandom(20_000_000), "x/empty": b"", "z.bin.gz": b"as it is"}.items():
+            (tmp_path / "from").write_bytes(content)
+            assert place.send(name, tmp_path / "from") == len(content)
+            place.fetch(name, tmp_path / "to" / name)
+            assert (tmp_path / "to" / name).read_bytes() == content
+        assert {name: listed.size for name, listed in place.walk("x").items()} == {"x/y/large.bin": 20_000_000, "x/empty": 0}
+        assert all(abs(listed.written - time.time()) < 60 for listed in place.walk().values()) and len(place.walk()) == 3
+        assert folder(f"{bucket}/nothing").walk() == {}
+        with pytest.raises(FileNotFoundError):
+            place.fetch("nothing", tmp_path / "nothing")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["from", "to"]
+
+
+def test_a_store_that_has_answered_is_waited_for(monkeypatch):
+    with s3(monkeypatch), Proxy(os.environ["AWS_ENDPOINT_URL"]) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        file_system.cache_clear()
+        place = folder("s3://basins/a")
+        place.write("x", b"1")
+        proxy.closed = True
+        back = threading.Timer(4.0, lambda: setattr(proxy, "closed", False))
+        back.start()
+        assert place.read("x") == b"1"
+        back.join()
+        proxy.closed = True
+        monkeypatch.setattr("studyhub.object_store._answered", set())
+        with pytest.raises(OSError) as error:
+            place.read("x")
+        assert is_passing(error.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing", "told"),
+    [
+        (OSError("AWS Error NO_SUCH_BUCKET during PutObject: none (Request ID: x)"), False, "there is no such bucket"),
+        (OSError("AWS Error ACCESS_DENIED during HeadObject operation: No response body."), False, "access is denied"),
+        (OSError("google::cloud::Status(PERMISSION_DENIED: no)"), False, "access is denied"),
+        (OSError("AWS Error SLOW_DOWN during PutObject: wait for k3y (Request ID: x)"), True, "SLOW_DOWN during PutObject: wait for ***"),
+        (OSError(28, "No space left on device"), False, "No space left on device"),
+    ],
+)
+def test_what_a_store_answers(monkeypatch, error, passing, told):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "k3y")
+    assert is_passing(error) is passing
+    assert told in cause(error) and "k3y" not in cause(error) and "Request ID" not in cause(error)

@@ -451,6 +451,11 @@ def test_a_study_that_is_not_there(home, machine):
         remote.pull(machine("two"), "yours")
 
 
+def test_another_kind_of_place():
+    with pytest.raises(StoreError, match="http://x/y: a folder is required, or an object store by a URI that begins with s3:// or gs://"):
+        remote.locate("http://x/y")
+
+
 def test_a_bucket_that_is_not_there(machine):
     machine()
     with pytest.raises(StoreError, match="s3://elsewhere/home: there is no such bucket"):

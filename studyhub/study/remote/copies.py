@@ -83,6 +83,8 @@ def locate(home: str | Path, patience: float | None = None) -> Path:
     """
     uri = _uri(home)
     if uri is None:
+        if isinstance(home, str) and "://" in home:
+            raise StoreError(f"{home}: a folder is required, or an object store by a URI that begins with s3:// or gs://")
         return Path(home)
     copy = replace(_copy(uri), patience=patience)
     with copy.reaching():
