@@ -38,7 +38,8 @@ class Keeper:
     """Keeps the state of a training in an attempt's checkpoint, the newest in place of the one before.
 
     Each epoch is kept, unless writing has taken more than 2 % of the time so far: a checkpoint of a hidden size of 256 (6 MB) takes 40 ms,
-    much beside an epoch of a quarter of a second (12 % of it), which is soon trained again. The epoch with which training ends is always kept.
+    which is 12 % of an epoch of a quarter of a second, and such an epoch is soon trained again. The one that training ends with is always
+    kept.
 
     Parameters
     ----------
@@ -111,10 +112,11 @@ def find(attempts: Iterable[Path], trial: Trial, until: int | None, say: Say) ->
 
 
 def drop(attempts: Iterable[Path]) -> None:
-    """Delete the checkpoints of a trial that has ended: nobody will go on from them."""
+    """Delete the checkpoints of a trial that has ended, and what kills have left of some: nobody will go on from them."""
     for attempt in attempts:
-        with suppress(OSError):
-            (attempt / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, checkpoint.partial(CHECKPOINT)):
+            with suppress(OSError):
+                (attempt / name).unlink(missing_ok=True)
 
 
 def inherit(before: Path, state: State, folder: Path) -> None:

@@ -27,7 +27,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], plain: Mapping[str, Any] | N
         # With the names of all arrays: an archive whose index is damaged may seem to hold fewer.
         text = json.dumps({"names": list(tensors), "plain": plain})
         arrays[PLAIN] = np.frombuffer(text.encode(), dtype=np.uint8)
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(partial(path.name))
     try:
         with beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -36,6 +36,11 @@ def save(path: Path, tensors: Mapping[str, Tensor], plain: Mapping[str, Any] | N
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def partial(name: str) -> str:
+    """What a file is called until it is whole; a process that is killed may leave one."""
+    return f".{name}.part"
 
 
 def load(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -113,6 +114,35 @@ def test_a_trial_that_another_launch_is_at_is_left_to_it(place):
     assert reports(place, epochs()) == [{"state": "waiting", "cause": None}]
     lease.finish({"state": "finished", "cause": None})
     assert reports(place, epochs()) == [{"state": "finished", "cause": None}]
+
+
+def test_an_attempt_that_another_launch_has_taken_over_stops(place):
+    said = []
+
+    def report(content):
+        said.append(content)
+        if content.get("epoch") == 1:  # it was silent for too long
+            trial = Store(place.home).trial_folder(ID)
+            (trial / "lease-002.json").write_text((trial / "lease-001.json").read_text())
+
+    attempt(TASK, place, report, epochs())
+    assert said[1:] == [{"state": "stopped", "cause": "silent for too long: another launch has taken it over"}]
+    assert Store(place.home).result(ID) is None
+    log = (Store(place.home).trial_folder(ID) / "attempt-001" / "log.txt").read_text().splitlines()
+    assert log[-1].endswith(" stopped: silent for too long: another launch has taken it over")
+
+
+def test_a_failure_is_told_and_kept_with_its_kind_and_logged(place):
+    def fails(trial, shards, folder, **_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    assert reports(place, fails)[-1]["kind"] == "memory"
+    failure = Store(place.home).failure(ID)
+    assert failure["kind"] == "memory" and failure["cause"].startswith("RuntimeError: CUDA out of memory")
+    log = (Store(place.home).trial_folder(ID) / "attempt-001" / "log.txt").read_text().splitlines()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ attempt-001 on \S+, process \d+, cpu, 1 CPUs", log[0])
+    assert log[-1].endswith(f" failed (memory): {failure['cause']}")
+    assert any("in fails" in line for line in log)
 
 
 def test_a_process_whose_parent_has_died_ends_and_frees_its_trial(place):

@@ -222,7 +222,9 @@ def test_a_process_killed_amid_an_epoch_is_followed_by_another(home, world, undi
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert home.checkpoints(trial) == ["attempt-001"]
+    (home.latest(trial) / ".checkpoint.npz.part").write_bytes(b"killed amid writing")
     assert home.attempt(trial)["state"] == "finished"
+    assert not list(home.store.trial_folder(trial_id(trial)).rglob("*.part"))
     alike(home, trial, undisturbed(case))
     assert re.search("goes on from epoch [12] of attempt-001", home.log(trial))
 
