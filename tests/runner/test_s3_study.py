@@ -39,7 +39,7 @@ from studyhub.study import remote
 from studyhub.study.remote import at_work, launch
 from studyhub.study.tasks import Task
 
-at_work.STEP = remote.STEP = 0.1
+at_work.STEP = remote.STEP = 0.5
 at_work.FILES_EVERY = launch.FILES_EVERY = 0.0
 home = remote.locate(sys.argv[2])
 prepared = prepare(Path(sys.argv[1]), home)
@@ -70,7 +70,7 @@ def wait_for(true, process):
     end = time.monotonic() + 200
     while not true():
         assert process.poll() is None and time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.5)
 
 
 def undisturbed(study, folder):
