@@ -6,12 +6,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from studyhub.study.files import make_folder, now_on, read_json, write_json
 from studyhub.study.leases import BEAT_EVERY, STALE_AFTER, repeating
 from studyhub.study.process import Process, host
 
 FOLDER = "launches"
+# What was sent into the background, and how long it may take until it is seen: Ray starts, data are checked.
+BACKGROUND, BEGIN_SECONDS = "launch.json", 120.0
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,19 @@ def launches(study: Path) -> tuple[Launch, ...]:
         if process is not None and not process.dead() and now_on(study) - beat < STALE_AFTER:
             found.append(Launch(host(process.machine), process.pid, str(record.get("begun"))))
     return tuple(found)
+
+
+def background(study: Path) -> dict[str, Any] | None:
+    """Where the launch runs that was last sent into the background, and how it is followed and stopped; None where none was."""
+    try:
+        return read_json(study / BACKGROUND)
+    except ValueError:
+        return None
+
+
+def begins(study: Path) -> bool:
+    """Tell whether a launch was sent into the background so lately that it may not be seen yet."""
+    try:
+        return now_on(study) - (study / BACKGROUND).stat().st_mtime < BEGIN_SECONDS
+    except OSError:
+        return False

@@ -34,7 +34,7 @@ def launch(
     Exit codes: 0 everything ended as expected, 1 some trial did not, 2 bad input, 3 a fault of ours, 130 stopped.
 
     Example: studyhub launch my_study.yaml
-    Example: studyhub launch my_study.yaml --set training.epochs=3 --quiet
+    Example: studyhub launch my_study.yaml --quiet
     """
     _require_one(quiet, as_json)
     if dry_run:
@@ -59,7 +59,6 @@ def retry(
     with all else that is missing.
 
     Example: studyhub retry my_study --failed
-    Example: studyhub retry my_study --failed --arm implicit
     """
     _require_one(quiet, as_json)
     if not failed:

@@ -67,19 +67,26 @@ def _follow(store: "Store", name: str, as_json: bool) -> int:
     from rich.console import Console
 
     from studyhub.study import remote
+    from studyhub.study.launches import background, begins
     from studyhub.study.status import status as status_of
 
-    console = Console()
+    console, folder, seen = Console(), store.study_folder(name), False
+    while begins(folder) and not (folder / "cells.json").exists():
+        time.sleep(LOOK_SECONDS)
     with _events() if as_json else _picture(console) if console.is_terminal else _lines() as show:
         while True:
             found = status_of(store, name)
             show(found)
-            if not found.launches and not found.running:
+            lives = bool(found.launches or found.running)
+            seen = seen or lives
+            if not lives and (seen or not found.open or not begins(folder)):
                 break
             time.sleep(REMOTE_SECONDS if remote.is_copy(store.home) else LOOK_SECONDS)
             remote.pull(store.home, name)
     if found.open and not as_json:
-        print(f"no launch of {name} runs; `studyhub launch` with its file goes on with what is left")
+        said = background(folder)
+        words = f"; what the last one said: {said['words']}" if said else ""
+        print(f"no launch of {name} runs; `studyhub launch` with its file goes on with what is left{words}")
     return _code(store, found)
 
 

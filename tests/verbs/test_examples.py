@@ -163,7 +163,7 @@ DONE = {
     "import": lambda place, out: "theirs" in Store(place).studies(),
     "mirror": lambda place, out: "mlflow.db" in out,
     "compare": lambda place, out: "implicit" in out,
-    "data": lambda place, out: "3 basins from camels_us" in out,
+    "data": lambda place, out: "3 basins from camels-us" in out,
     "split": lambda place, out: (place / "folds.csv").exists(),
     "predict": lambda place, out: len(pd.read_parquet(place / "simulated.parquet")),
     "physics": lambda place, out: "FCMAX" in out or "BETA" in out,

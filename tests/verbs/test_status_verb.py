@@ -9,11 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
+from rich.console import Console
 from verbs.conftest import finish
 
+from studyhub import launch as launching
+from studyhub.runner.show import Mode, Show
 from studyhub.study.launches import launching as living
 from studyhub.study.store import Store
 from studyhub.verbs import status as module
@@ -80,6 +83,30 @@ def test_follow_ends_with_the_launch_and_with_its_code(going, studyhub, state, c
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  two: 1 finished, 1 pending", lines[0])
     assert f"two: {last}" in out and len([line for line in lines if re.match(r"\d{4}-", line)]) <= 3, "a line per change"
     assert ("no launch of two runs" in out) == (state is None)
+
+
+def test_follow_waits_for_a_launch_that_was_sent_into_the_background(study, studyhub, ends, home, monkeypatch):
+    """It is told of before the study's files are there, and before it says that it lives."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    folder = home / "studies" / "two"
+    folder.mkdir(parents=True)
+    (folder / "launch.json").write_text('{"id": "1", "words": "tail -F launch.log"}')
+    ends("finished")
+
+    def launch() -> None:
+        time.sleep(0.3)
+        assert launching.launch(study, home, show=Show(Console(quiet=True), Mode.QUIET)) == 1
+        time.sleep(0.3)
+        with living(folder):
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=launch)
+    monkeypatch.setattr(launching, "interruptible", nullcontext)  # signals are the main thread's
+    thread.start()
+    code, out, err = studyhub("status", "two", "--follow")
+    thread.join()
+    assert (code, err) == (1, "") and "launched on" not in out.splitlines()[-1]
+    assert out.splitlines()[-1].endswith("; what the last one said: tail -F launch.log")
 
 
 def test_a_divergence_that_may_be_is_as_expected(going, studyhub):

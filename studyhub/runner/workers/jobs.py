@@ -22,13 +22,13 @@ from ray.job_submission import JobSubmissionClient
 from studyhub.errors import ResourceError, StoreError
 from studyhub.runner.workers.cluster import require_answer
 from studyhub.study.files import make_folder, write_json, writing
-from studyhub.study.launches import launches
+from studyhub.study.launches import BACKGROUND, BEGIN_SECONDS, launches
 
-RECORD, LOG = "launch.json", "launch.log"
+LOG = "launch.log"
 # Ray kills a job 3 s after it was asked to stop, unless told otherwise. An epoch may take this long, and its checkpoint counts.
 STOP_SECONDS = 600
 # What cannot run, for a path that the head node does not see, ends within seconds of its beginning.
-BEGIN_SECONDS, STAND_SECONDS, LOOK_SECONDS = 120.0, 5.0, 0.25
+STAND_SECONDS, LOOK_SECONDS = 5.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def submit(arguments: Sequence[str], address: str | None, folder: Path) -> Job:
         job = Job(_process(arguments, log), None, socket.gethostname(), begun, log)
     else:
         job = Job(_job(arguments, address), address, socket.gethostname(), begun, None)
-    write_json(make_folder(folder) / RECORD, asdict(job) | {"words": job.words, "stop": job.stop})
+    write_json(make_folder(folder) / BACKGROUND, asdict(job) | {"words": job.words, "stop": job.stop})
     return job
 
 
