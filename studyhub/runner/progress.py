@@ -1,5 +1,6 @@
 """What becomes of the trials of a launch: a live table, lines, troubles only, or events, as its `Show` says."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ COLOURS = {"running": "cyan", "finished": "green", "diverged": "yellow", "failed
 # Where a terminal is too low for all trials, what happens now is shown first, then what ended last, then what is still to come.
 SHOWN_FIRST = ("running", "waiting", "failed", "diverged", "stopped", "finished", "pending", "blocked")
 # Where it is too narrow for all columns and this many characters of an arm's name.
-ARM_WIDTH = 24
+ARM_WIDTH = 32
 DROPPED_FIRST = ("loss", "validation", "fold", "epoch")
 
 
@@ -187,13 +188,15 @@ class Progress:
         self.show.event(event, trial=trial, arm=row.arm, fold=row.fold, seed=row.seed, number=row.number, **facts)
 
 
-def shortened(text: str, width: int) -> str:
-    """Return at most ``width`` characters, with the ends kept.
+def shortened(arm: str, width: int) -> str:
+    """An arm's name in at most ``width`` characters: of its keys only the beginnings, for levels tell arms apart; then without its middle.
 
-    >>> shortened("implicit+components=16", 12)
-    'implic…ts=16'
+    >>> shortened("lstm+hidden_size=16", 14), shortened("sequential_daily", 10)
+    ('lstm+hidde=16', 'seque…aily')
     """
-    if len(text) <= width:
-        return text
+    for letters in range(9, 0, -2):
+        if len(arm) <= width:
+            return arm
+        arm = re.sub(rf"(?<![^+])([^+=]{{{letters}}})[^+=]*=", r"\1=", arm)
     end = (width - 1) // 2
-    return f"{text[: width - 1 - end]}…{text[-end:]}"
+    return arm if len(arm) <= width else f"{arm[: width - 1 - end]}…{arm[-end:]}"

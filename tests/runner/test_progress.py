@@ -130,12 +130,12 @@ def test_columns_that_say_nothing_are_left_out(clock):
 
 def test_long_arms_keep_their_ends_and_every_trial_its_line(clock):
     names = [f"implicit+components={n}+steps_per_day=6+dynamic=BETA+forcing=daymet" for n in (1, 4)]
-    progress = Progress([Row(name, name, "1", seed, of=50) for seed, name in enumerate(names)], show(width=60), clock)
+    progress = Progress([Row(name, name, "1", seed, of=50) for seed, name in enumerate(names)], show(width=80), clock)
     progress.started(names[0])
     progress.epoch(names[0], 10, 50, 0.5, 0.7, 1.0)
     lines = shown(progress).splitlines()
-    assert len(lines) == 4 and max(map(len, lines)) <= 60
-    assert lines[1].startswith("implici") and "…" in lines[1] and "daymet" in lines[1]
+    assert len(lines) == 4 and max(map(len, lines)) <= 80
+    assert lines[1].startswith("implici") and lines[1].split()[0] != lines[2].split()[0]
 
 
 def test_a_low_terminal_shows_running_trials_first(clock):
@@ -192,6 +192,14 @@ def test_events_tell_all_of_it_to_a_program(clock):
     assert kept[-1] == {"event": "message", "level": "note", "text": "compiling"}
 
 
-@pytest.mark.parametrize("width", range(3, 12))
+@pytest.mark.parametrize("width", range(3, 60))
 def test_a_name_is_shortened_to_any_width(width):
-    assert shortened("sequential", width) == "sequential" if width >= 10 else len(shortened("sequential", width)) == width
+    for name in ("sequential", "implicit+components=16+steps_per_day=6+dynamic=BETA"):
+        short = shortened(name, width)
+        assert short == name if len(name) <= width else len(short) <= width
+
+
+def test_levels_tell_arms_apart_where_there_is_little_room():
+    names = [f"lstm+hidden_size={size}+dropout={rate}+recipe={recipe}" for size in (4, 8) for rate in (0.0, 0.5) for recipe in ("f", "kr")]
+    assert shortened(names[0], 32) == "lstm+hidde=4+dropo=0.0+recip=f"
+    assert len({shortened(name, 24) for name in names}) == len(names)
