@@ -9,7 +9,9 @@ from studyhub.catalog import METRICS
 from studyhub.report.collect import Results
 from studyhub.stats.summary import medians
 from studyhub.study.status import told
+from studyhub.study.wording import shortened
 
+ARM_WIDTH = 24  # characters of an arm's name that there is always room for
 UNDEFINED = "*: without the basins in which the metric is not defined (values that never change, or not in an external table)"
 
 
@@ -17,7 +19,8 @@ def table(results: Results, width: int) -> Table:
     """A row per arm and period, the arms in the study's order; as many metrics as ``width`` characters hold."""
     found = medians(results.scores).reset_index().to_dict("records")
     trials = {arm: told(count) for arm, count in results.states().items()}
-    shown = _fitting(width - max(map(len, trials)) - max(map(len, trials.values())))
+    names = dict(zip(trials, shortened(trials, max(width // 3, ARM_WIDTH)), strict=True))
+    shown = _fitting(width - max(map(len, names.values())) - max(map(len, trials.values())))
     out = Table(title="Medians over basins", title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False)
     notes = [] if len(shown) == len(METRICS) else [f"{', '.join(list(METRICS)[len(shown) :])}: in the scores' file"]
     if any(row["basins"] > row[f"{name}_basins"] > 0 for row in found for name in shown):
@@ -33,7 +36,7 @@ def table(results: Results, width: int) -> Table:
     for arm in trials:
         for row in [row for row in found if row["arm"] == arm] or [none]:
             values = [_median(row, name) for name in shown]
-            out.add_row(arm, row["period"], *values, str(row["basins"]), trials[arm])
+            out.add_row(names[arm], row["period"], *values, str(row["basins"]), trials[arm])
     return out
 
 

@@ -1,6 +1,5 @@
 """What becomes of the trials of a launch: a live table, lines, troubles only, or events, as its `Show` says."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from studyhub.runner.pace import AT_WORK, ENDED, Costs, Row, left
 from studyhub.runner.show import Mode, Show
-from studyhub.study.wording import duration
+from studyhub.study.wording import duration, shortened
 
 QUIET_SECONDS = 30.0
 COLOURS = {"running": "cyan", "finished": "green", "diverged": "yellow", "failed": "red", "stopped": "magenta"}
@@ -159,9 +158,9 @@ class Progress:
 
     def _grid(self, rows: list[dict[str, str | Text]]) -> Table:
         """Columns that say something, as many as fit; of long names the middle goes first, for their ends tell arms apart."""
-        told = {name: {str(row[name]) for row in rows} for name in (rows[0] if rows else ())}
+        told = {name: dict.fromkeys(str(row[name]) for row in rows) for name in (rows[0] if rows else ())}
         widths = {name: max(len(name), *map(len, values)) + 2 for name, values in told.items()}
-        names = [name for name, values in told.items() if values != {""} and (name not in ("fold", "seed") or len(values) > 1)]
+        names = [name for name, values in told.items() if list(values) != [""] and (name not in ("fold", "seed") or len(values) > 1)]
         room = self.show.console.width - sum(widths[name] for name in names if name != "arm")
         for name in DROPPED_FIRST:
             if name in names and room < min(widths["arm"], ARM_WIDTH):
@@ -170,8 +169,9 @@ class Progress:
         grid = Table(*names, box=None, header_style="bold", pad_edge=False)
         for column in grid.columns:
             column.no_wrap = True
+        arms = dict(zip(told["arm"], shortened(told["arm"], max(room, 3)), strict=True)) if rows else {}
         for row in rows:
-            grid.add_row(*(shortened(str(row[name]), max(room, 3)) if name == "arm" else row[name] for name in names))
+            grid.add_row(*(arms[str(row[name])] if name == "arm" else row[name] for name in names))
         return grid
 
     def _tell_totals(self) -> None:
@@ -186,17 +186,3 @@ class Progress:
     def _event(self, event: str, trial: str, **facts: Any) -> None:
         row = self.rows[trial]
         self.show.event(event, trial=trial, arm=row.arm, fold=row.fold, seed=row.seed, number=row.number, **facts)
-
-
-def shortened(arm: str, width: int) -> str:
-    """An arm's name in at most ``width`` characters: of its keys only the beginnings, for levels tell arms apart; then without its middle.
-
-    >>> shortened("lstm+hidden_size=16", 14), shortened("sequential_daily", 10)
-    ('lstm+hidde=16', 'seque…aily')
-    """
-    for letters in range(9, 0, -2):
-        if len(arm) <= width:
-            return arm
-        arm = re.sub(rf"(?<![^+])([^+=]{{{letters}}})[^+=]*=", r"\1=", arm)
-    end = (width - 1) // 2
-    return arm if len(arm) <= width else f"{arm[: width - 1 - end]}…{arm[-end:]}"

@@ -1,5 +1,6 @@
 """Words of messages: the nearest known name, and values as a study file would show them."""
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
@@ -80,3 +81,18 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def shortened(arms: Iterable[str], width: int) -> list[str]:
+    """Arms' names in at most ``width`` characters: of their keys only the beginnings, for levels tell arms apart; then without the middle.
+
+    >>> shortened(["lstm+hidden_size=16", "lstm+hidden_size=4"], 14), shortened(["sequential_daily"], 10)
+    (['lstm+hidde=16', 'lstm+hidde=4'], ['seque…aily'])
+    """
+    arms = list(arms)
+    for letters in range(9, 0, -2):
+        if all(len(arm) <= width for arm in arms):
+            return arms
+        arms = [re.sub(rf"(?<![^+])([^+=]{{{letters}}})[^+=]*=", r"\1=", arm) for arm in arms]
+    end = (width - 1) // 2
+    return [arm if len(arm) <= width else f"{arm[: width - 1 - end]}…{arm[len(arm) - end :]}" for arm in arms]
