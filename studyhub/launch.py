@@ -131,7 +131,7 @@ def train(under_way: UnderWay, show: Show, address: str | None) -> bool:
         _precompile(under_way, there, shares.device, show)
         schedule = Schedule(under_way.prepared.plan, store, under_way.searches, under_way, under_way.only)
         stack.enter_context(mirroring(store, under_way.prepared.spec.name, show.warn))
-        under_way.progress = stack.enter_context(Progress(under_way.rows(under_way.tasks), show))
+        under_way.progress = stack.enter_context(Progress(under_way.all_rows(), show))
         place = {"home": store.home, "shards": under_way.prepared.shards}
         return workers.run(schedule, **place, shares=shares, progress=under_way.progress, row=under_way.row)
 

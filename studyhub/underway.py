@@ -1,6 +1,7 @@
 """A study under way: what there is to run, which grows as searches end, and what is kept and shown of it."""
 
-from collections.abc import Collection, Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from studyhub.prepared import Prepared
 from studyhub.runner.pace import Row
 from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import Chosen, missing
+from studyhub.study.leases import ENDS
 from studyhub.study.plan import Plan, kind_of
 from studyhub.study.resolve import Arm
 from studyhub.study.settings import External
@@ -93,7 +95,9 @@ class UnderWay:
         new = self._take_up()
         self.keep()
         if self.progress is not None:
+            self.progress.forget(row.trial for each in self.searches if each.done for row in _to_come(each))
             self.progress.add(self.rows(missing(self.prepared.plan, self.prepared.store)))
+            self.progress.add(row for each in new for row in _to_come(each))
         return self.prepared.plan, new
 
     def record(self) -> None:
@@ -104,6 +108,10 @@ class UnderWay:
             write(self.prepared.store, self.prepared.spec.name, self.searches)
 
     # For the progress
+
+    def all_rows(self) -> list[Row]:
+        """A row for each trial to run, those that searches are still to draw among them."""
+        return [*(row for each in self.searches if not each.done for row in _to_come(each)), *self.rows(self.tasks)]
 
     def rows(self, tasks: Iterable[Task]) -> list[Row]:
         """A row for each of these trials, under the name of the first cell that it answers, and one for each cell that is still open."""
@@ -132,6 +140,15 @@ class UnderWay:
 
 def _of(row: Row, task: Task) -> Row:
     return replace(row, of=task.trial.training.epochs, kind=kind_of(task.trial))
+
+
+def _to_come(searching: "Searching") -> Iterator[Row]:
+    """Rows for all trainings of a search, so that they are counted before they are drawn; each gives way to its trial."""
+    search = searching.search
+    ended = {drawn["number"] for drawn in searching.record()["trials"] if drawn["state"] in ENDS}
+    for number in (number for number in range(search.settings.budget) if number not in ended):
+        name = hashlib.sha256(f"{search.arm} {search.fold} {number}".encode()).hexdigest()[:16]
+        yield Row(name, search.arm, str(search.fold), search.settings.seed, number=number, may_diverge=True)
 
 
 def _chosen(searches: "Iterable[Searching]") -> Chosen:

@@ -16,6 +16,7 @@ from studyhub.runner.show import Mode, Show
 from studyhub.study.wording import duration, shortened
 
 QUIET_SECONDS = 30.0
+TO_COME = ("pending", "blocked")
 COLOURS = {"running": "cyan", "finished": "green", "diverged": "yellow", "failed": "red", "stopped": "magenta"}
 # Where a terminal is too low for all trials, what happens now is shown first, then what ended last, then what is still to come.
 SHOWN_FIRST = ("running", "waiting", "failed", "diverged", "stopped", "finished", "pending", "blocked")
@@ -57,12 +58,20 @@ class Progress:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in trials that were not known before. One takes the place of whatever was to come under the same name."""
-        coming = {row.cell: name for name, row in self.rows.items() if row.state in ("pending", "blocked")}
+        coming = {row.cell: name for name, row in self.rows.items() if row.state in TO_COME}
         for row in rows:
+            if row.trial in self.rows and self.rows[row.trial].state not in TO_COME:
+                continue  # it has begun meanwhile
             before = coming.get(row.cell)
             if before is not None and before != row.trial:
                 del self.rows[before]
             self.rows[row.trial] = row
+
+    def forget(self, trials: Iterable[str]) -> None:
+        """Leave out trials that were to come, and will not."""
+        for trial in trials:
+            if trial in self.rows and self.rows[trial].state in TO_COME:
+                del self.rows[trial]
 
     def started(self, trial: str) -> None:
         self.rows[trial].begin(self.clock())

@@ -161,6 +161,22 @@ def test_a_trial_that_is_chosen_later_takes_its_placeholder_s_place(clock):
     assert {"other", "another"} <= set(progress.rows), "what has begun stays"
 
 
+def test_a_trial_that_has_begun_stays_when_it_is_told_of_again(clock):
+    progress = Progress(rows(1), show(), clock)
+    progress.started("id0")
+    clock.now = 5.0
+    progress.add(rows(1))
+    progress.ended("id0", "finished")
+    assert said(progress)[-1].endswith("finished after 5 s")
+
+
+def test_what_will_not_come_is_left_out_and_what_has_begun_is_not(clock):
+    progress = Progress(rows(3), show(), clock)
+    progress.started("id0")
+    progress.forget(["id0", "id1", "unknown"])
+    assert list(progress.rows) == ["id0", "id2"]
+
+
 def test_says_that_workers_start_until_one_does(clock):
     progress = Progress(rows(), show(), clock)
     progress.blocked("id2")

@@ -72,9 +72,8 @@ class Shares:
         sizes = [node.gpu_memory for node in self._hosts if node.gpu_memory is not None]
         self._memory = min(sizes) if sizes and len(sizes) == len(self._hosts) else None
         if self._declared is not None and self._memory is not None and self._declared > self._memory:
-            raise ResourceError(
-                f"`resources.gpu_memory`: {self._declared:g} GiB per trial are asked for, but the smallest GPU has {self._memory:.3g} GiB; lower it"
-            )
+            asked = f"`resources.gpu_memory`: {self._declared:g} GiB per trial are asked for"
+            raise ResourceError(f"{asked}, but the smallest GPU has {self._memory:.3g} GiB; lower it")
 
     @property
     def slots(self) -> int:
