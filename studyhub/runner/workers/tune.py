@@ -171,7 +171,8 @@ class _Run:
         elif state == "waiting":
             self.progress.waiting(name)
         else:
-            self.progress.ended(name, state, cause if rung is None else f"judged after epoch {rung}")
+            said = None if kind == "disk" else cause if rung is None else f"judged after epoch {rung}"  # a full disk is told of in the end
+            self.progress.ended(name, state, said)
         if state == "finished":
             self.shares.learn(self.store.result(name) or {})
         if kind == "disk":
