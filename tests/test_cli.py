@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studyhub import cli
-from studyhub import launch as launching
+from studyhub import cli, prepared
 
 STUDY = """\
 question: Do two LSTMs differ?
@@ -67,7 +66,7 @@ def test_a_fault_of_ours_leaves_a_report_and_no_traceback(study, capsys, tmp_pat
     def fault(*_, **__):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(launching, "prepare", fault)
+    monkeypatch.setattr(prepared, "prepare", fault)
     monkeypatch.setenv("STUDYHUB_HOME", str(tmp_path))
     assert cli.main(["plan", str(study)]) == 3
     err = capsys.readouterr().err
@@ -82,7 +81,7 @@ def test_an_interrupt_is_no_fault(study, capsys, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launching, "prepare", interrupt)
+    monkeypatch.setattr(prepared, "prepare", interrupt)
     assert cli.main(["plan", str(study)]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

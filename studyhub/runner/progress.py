@@ -48,6 +48,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._live is not None:
+            self.show.console.print()
             self._live.start()
         return self
 

@@ -197,7 +197,7 @@ def split(
 
     Example: studyhub split my_study.yaml --out folds.csv
     """
-    from studyhub.launch import prepare
+    from studyhub.prepared import prepare
     from studyhub.study.files import write_texts
     from studyhub.study.lists import Frozen
 

@@ -116,7 +116,7 @@ def _detach(
     as_json: bool,
 ) -> None:
     """Launch in the background, once all that can be told at once of bad input has been."""
-    from studyhub.launch import prepare
+    from studyhub.prepared import prepare
     from studyhub.storage import absolute
     from studyhub.study import remote
 

@@ -15,7 +15,7 @@ from studyhub.verbs.options import AsJson, Changes, Data, Home, Name, StudyFile
 from studyhub.verbs.printing import print_columns, print_json
 
 if TYPE_CHECKING:
-    from studyhub.launch import Prepared
+    from studyhub.prepared import Prepared
     from studyhub.study.cells import Cell
     from studyhub.study.estimate import Estimate
     from studyhub.study.store import Store
@@ -42,7 +42,7 @@ def plan(
     Example: studyhub plan my_study.yaml
     Example: studyhub plan my_study.yaml --set training.epochs=3 --json
     """
-    from studyhub.launch import prepare
+    from studyhub.prepared import prepare
     from studyhub.study.describe import describe
     from studyhub.study.estimate import estimate
     from studyhub.study.estimate_text import lines
@@ -110,10 +110,12 @@ def _table(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[object]]]:
     """Columns of all trials; those that say nothing are left out."""
     shown = ["trial", "arm", "fold", "seed", "state"]
     shown += [key for key in ("parent", "also_in") if any(row[key] for row in rows)]
+    placeholders = {row["trial"] for row in rows if row["open"]}
     titles = {"parent": "starts from", "also_in": "also in"}
     table = []
     for row in rows:
-        texts = row | {"trial": OPEN if row["open"] else row["trial"], "parent": row["parent"] or "", "also_in": ", ".join(row["also_in"])}
+        trial, parent = (OPEN if row[key] in placeholders else row[key] or "" for key in ("trial", "parent"))
+        texts = row | {"trial": trial, "parent": parent, "also_in": ", ".join(row["also_in"])}
         table.append([texts[key] for key in shown])
     return [titles.get(key, key) for key in shown], table
 

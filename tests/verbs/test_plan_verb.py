@@ -53,6 +53,40 @@ def test_a_damaged_study_does_not_hide_a_plan(study, studyhub, ends, home):
     assert studyhub("plan", study, "--name", "new")[0] == 0
 
 
+SEARCH = """\
+search: {parameters: {dropout: {low: 0.0, high: 0.5}}, arms: [small], budget: 2}
+"""
+
+
+def test_what_a_search_decides_is_a_placeholder_until_it_has(study, studyhub, home):
+    text = STUDY.replace("test_warmup: 200", "test_warmup: 200, validation: [1989-01-01, 1989-12-31]") + SEARCH
+    study.write_text(text.replace("{hidden_size: 6,", "{dropout: 0.1, init_from: {arm: small},"))
+    code, out, _ = studyhub("plan", study)
+    assert code == 0 and re.search(r"^search decides +small +1 +1 +pending$", out, re.M)
+    assert re.search(r"^search decides +large +1 +1 +blocked +search decides$", out, re.M), out
+
+    prepared = launching.prepare(study, home).planned(chosen={("small", 1): {"dropout": 0.25}})
+    prepared.write()
+    entry = {"arm": "small", "fold": 1, "done": True, "chosen": {"dropout": 0.25}, "trials": []}
+    searches = home / "studies" / "two" / "searches.json"
+    searches.write_text(json.dumps([entry]))
+    told = json.loads(studyhub("plan", study, "--json")[1])
+    assert [cell["trial"] for cell in told["cells"]] == [cell.trial for cell in prepared.plan.cells] and told["changes"] == []
+    assert not any(cell["open"] for cell in told["cells"]) and told["searches"] == [
+        {"arm": "small", "fold": 1, "budget": 2, "over": ["dropout"]}
+    ]
+
+    searches.write_text(json.dumps([entry | {"chosen": {"dropout": 0.3}}]))
+    assert "search decides" in studyhub("plan", study)[1], "what was chosen for another study says nothing of this one"
+
+
+def test_what_has_changed_since_the_last_launch_is_told(study, studyhub, ends):
+    ends("finished", "finished")
+    studyhub("launch", study)
+    study.write_text(STUDY.replace("hidden_size: 6", "hidden_size: 7"))
+    assert "since it was launched last:\n  altered: large: hidden_size 6 -> 7" in studyhub("plan", study)[1]
+
+
 def many(path: Path, home: Path, count: int, *options: str) -> float:
     """Seconds of processor time that a plan of so many trials takes, all of the process and its output: the machine may have other work."""
     command = [sys.executable, "-m", "studyhub.cli", "plan", str(path), "--home", str(home), *options]
