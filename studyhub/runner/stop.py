@@ -4,6 +4,8 @@ import os
 import secrets
 import signal
 import socket
+import threading
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from typing import NoReturn
 from studyhub.study.files import make_folder
 
 TOLD = "stopping: running trials end their epoch; once more to end at once. The same command goes on from there, either way"
+
+_asked = threading.Event()
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -34,6 +38,8 @@ class Stop:
 @contextmanager
 def stopping(home: Path, say: Callable[[str], None]) -> Iterator[Stop]:
     """Let the first SIGINT or SIGTERM ask for a stop, and the second end this process's work at once, as a KeyboardInterrupt."""
+    if asked_to_stop():
+        raise KeyboardInterrupt
     folder = make_folder(home.absolute() / "store" / "stops")
     stop = Stop(folder / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
 
@@ -41,7 +47,8 @@ def stopping(home: Path, say: Callable[[str], None]) -> Iterator[Stop]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.ask()
-        say(TOLD)
+        # From a thread of its own: this may have interrupted the very writing that it would wait for.
+        threading.Thread(target=say, args=(TOLD,), daemon=True).start()
 
     try:
         with _handled(ask, signal.SIGINT, signal.SIGTERM):
@@ -54,13 +61,20 @@ def stopping(home: Path, say: Callable[[str], None]) -> Iterator[Stop]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM be as Ctrl-C."""
+    """Let SIGTERM be as Ctrl-C, and remember both: where the exception is raised amid a library's code, that may catch it."""
+    _asked.clear()
 
     def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+        _asked.set()
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGTERM):
+    with _handled(interrupt, signal.SIGINT, signal.SIGTERM):
         yield
+
+
+def asked_to_stop() -> bool:
+    """Whether a signal has come to this process that asks for a stop."""
+    return _asked.is_set()
 
 
 @contextmanager

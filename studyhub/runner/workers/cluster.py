@@ -16,12 +16,14 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import ray
+from ray._private import utils as ray_utils
 from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from studyhub.data.manifest import Where
 from studyhub.errors import ResourceError
+from studyhub.runner.stop import asked_to_stop
 from studyhub.runner.workers.nodes import equip, gpus
 from studyhub.runner.workers.share import Node
 from studyhub.study.process import machine_cpus
@@ -135,7 +137,7 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
     token = Path.home() / ".ray" / "auth_token"
     with suppress(OSError):
         token.parent.mkdir(mode=0o700, exist_ok=True)
-    with warnings.catch_warnings(), _keeping_sigterm():
+    with warnings.catch_warnings(), _keeping_signals():
         warnings.simplefilter("ignore")
         _start() if address is None else _join(address, {})
         with suppress(OSError):  # Ray writes the token that opens its cluster readable by all
@@ -179,7 +181,7 @@ def _watched() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not dead:
+        if not dead or asked_to_stop():  # a batch system's SIGTERM goes to Ray's daemons too
             raise
         raise ResourceError(_death(dead[0])) from None
     finally:
@@ -192,14 +194,14 @@ def _death(daemon: str) -> str:
 
 
 @contextmanager
-def _keeping_sigterm() -> Iterator[None]:
-    """Ray takes SIGTERM for itself when it starts."""
-    before = signal.getsignal(signal.SIGTERM)
+def _keeping_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it starts, unless it is kept from it."""
+    take = ray_utils.set_sigterm_handler
+    ray_utils.set_sigterm_handler = lambda handler: None
     try:
         yield
     finally:
-        if callable(before):
-            signal.signal(signal.SIGTERM, before)
+        ray_utils.set_sigterm_handler = take
 
 
 def _start() -> None:
