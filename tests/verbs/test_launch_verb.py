@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,8 +126,8 @@ def test_events_tell_a_program_all_of_it(study, studyhub, home, cluster):
     assert Path(last["scores"]).is_file() and Path(last["report"]).is_file() and last["answer"]
     assert "Medians" not in err
 
-    again = read(studyhub("launch", study, "--json")[1])
-    assert [event["event"] for event in again if event["event"] != "message"] == ["study", "concluded"]
+    again = [event for event in read(studyhub("launch", study, "--json")[1]) if event["event"] != "message"]
+    assert [event["event"] for event in again] == ["study", "concluded"]
     assert (again[0]["trials"], again[0]["finished"]) == (0, 2)
 
 
@@ -186,9 +185,10 @@ class Launch:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_ctrl_c_once_ends_the_epoch_and_twice_ends_at_once_and_both_are_gone_on_with(study, home):
     study.write_text(
-        STUDY.replace("epochs: 2", "epochs: 4").replace("updates_per_epoch: 2", "updates_per_epoch: 150").replace("  large: {h", "  # {h")
+        STUDY.replace("epochs: 2", "epochs: 4").replace("updates_per_epoch: 2", "updates_per_epoch: 500").replace("  large: {h", "  # {h")
     )
     store = Store(home)
 
@@ -205,11 +205,11 @@ def test_ctrl_c_once_ends_the_epoch_and_twice_ends_at_once_and_both_are_gone_on_
     twice = Launch(study, home)
     assert twice.until("epoch")["epoch"] == reached + 1, "it goes on from its checkpoint"
     twice.interrupt()
+    twice.until("message", level="warning")  # two signals that come at once are one
     twice.interrupt()
-    begun = time.monotonic()
     code, err = twice.end()
     assert code == 130 and "Traceback" not in err
-    assert time.monotonic() - begun < 10
+    assert "concluded" not in [event["event"] for event in twice.events], "it waited for the epoch"
 
     last = Launch(study, home)
     code, err = last.end()
