@@ -125,7 +125,7 @@ def train(under_way: UnderWay, show: Show, address: str | None) -> bool:
             there.equip(remote.origin(store.home), under_way.prepared.shards)
         measured = workers.measured(under_way.results()) if device == "cuda" else {}
         shares = workers.Shares(resources, there.nodes, under_way.trials, measured)
-        _check(under_way, shards, show)
+        check_data(under_way, shards, show)
         under_way.keep()
         stack.enter_context(launching(store.study_folder(under_way.prepared.spec.name)))
         _precompile(under_way, there, shares.device, show)
@@ -136,12 +136,12 @@ def train(under_way: UnderWay, show: Show, address: str | None) -> bool:
         return workers.run(schedule, **place, shares=shares, progress=under_way.progress, row=under_way.row)
 
 
-def _check(under_way: UnderWay, shards: "Shards", show: Show) -> None:
+def check_data(under_way: UnderWay, shards: "Shards", show: Show) -> None:
+    """See that the data hold what trials will need, those too that searches are still to bring."""
     from studyhub.data.check import check
 
     with show.busy("checking the data") as shown:
-        trials = [task.trial for task in under_way.tasks]
-        check(shards, trials, lambda done, of: shown(f"checking the data: {done} of {of} basins"))
+        check(shards, under_way.to_check(), lambda done, of: shown(f"checking the data: {done} of {of} basins"))
 
 
 def _precompile(under_way: UnderWay, there: "Cluster", device: str, show: Show) -> None:

@@ -12,7 +12,8 @@ from studyhub.runner.schedule import Chosen, missing
 from studyhub.study.leases import ENDS
 from studyhub.study.plan import Plan, kind_of
 from studyhub.study.resolve import Arm
-from studyhub.study.settings import External
+from studyhub.study.settings import External, Trial
+from studyhub.study.space import point
 from studyhub.study.tasks import Task
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class UnderWay:
     Parameters
     ----------
     prepared : the study; planned anew whenever a search has chosen
-    only : ids of the trials to run, without any search; None: all
+    only : ids of the trials to run, with no search gone on with; None: all
     keeps : whether its files are written
 
     Attributes
@@ -48,14 +49,15 @@ class UnderWay:
         self.prepared, self.searches = self.prepared.planned(backend, {}), []
         while self._take_up():
             self.prepared = self.prepared.planned(chosen=_chosen(self.searches))
+        if self.only is not None:  # they were asked what they have chosen, which says what these trials are
+            self.searches = []
         self.tasks = missing(self.prepared.plan, self.prepared.store, self.only)
         self.unscored = {} if self.only is not None else self.prepared.unscored()
 
     def _take_up(self) -> "list[Searching]":
         """Begin the searches that have come to be known: an arm may start from one that is searched itself."""
         known = {(each.search.arm, each.search.fold) for each in self.searches}
-        searches = () if self.only is not None else self.prepared.plan.searches
-        new = [search for search in searches if (search.arm, search.fold) not in known]
+        new = [search for search in self.prepared.plan.searches if (search.arm, search.fold) not in known]
         if not new:
             return []
         from studyhub.runner.search import Searching  # loads Optuna
@@ -73,7 +75,22 @@ class UnderWay:
     def trials(self) -> int:
         """How many trials there are to run at most, as far as that is known."""
         budgets = (each.search.settings.budget for each in self.searches if not each.done)
-        return len(self.tasks) + len(self.prepared.plan.open) + sum(budgets)
+        return len(self.tasks) + len(self._placeholders) + sum(budgets)
+
+    @property
+    def _placeholders(self) -> frozenset[str]:
+        """Those of cells that this launch is to come to."""
+        return self.prepared.plan.open if self.only is None else frozenset()
+
+    def to_check(self) -> list[Trial]:
+        """Trials that show what data are needed: those to run, and for each search that goes on one of its own and those that follow it."""
+        going = {(each.search.arm, each.search.fold): each.search for each in self.searches if not each.done}
+        params = {place: point(search.domains) or {} for place, search in going.items()}
+        trials = [*(task.trial for task in self.tasks), *(search.trial(params[place]) for place, search in going.items())]
+        if not going:
+            return trials
+        known, later = self.prepared.plan.trials, self.prepared.planned(chosen={**_chosen(self.searches), **params}).plan.trials
+        return [*trials, *(trial for name, trial in later.items() if name not in known)]
 
     def keep(self) -> None:
         """Write the study's files."""
@@ -119,7 +136,7 @@ class UnderWay:
         first = {cell.trial: cell for cell in reversed(plan.cells)}
         rows = []
         for name, cell in reversed(first.items()):
-            if name in named or name in plan.open:
+            if name in named or name in self._placeholders:
                 row = Row(name, cell.arm, str(cell.fold), cell.seed, parent=cell.parent, may_diverge=self._may_diverge(cell.arm))
                 rows.append(_of(row, named[name]) if name in named else row)
         return rows
