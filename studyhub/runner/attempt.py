@@ -201,6 +201,8 @@ def _failed(lease: Lease, error: Exception, home: Path | str, log: Log) -> Repor
     cause, kind = failures.told(error, home), failures.kind(error)
     lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
     log.say(*lines)
+    if not lease.held():  # the trial is another launch's now, which may have deleted what was being written here
+        return _stopped(lease, None, log)
     log.say(f"failed ({kind}): {cause}")
     try:
         lease.fail({"cause": cause, "kind": kind, "traceback": lines})

@@ -132,6 +132,21 @@ def test_an_attempt_that_another_launch_has_taken_over_stops(place):
     assert log[-1].endswith(" stopped: silent for too long: another launch has taken it over")
 
 
+def test_what_goes_wrong_once_another_launch_has_taken_over_is_no_failure_of_the_trial(place):
+    """The other one may have ended it, and deleted a checkpoint that was just being written here."""
+
+    def is_overtaken(trial, shards, folder, **_):
+        (folder.parent / "lease-001.json").write_text("{}")
+        os.utime(folder.parent / "lease-001.json", (0, 0))
+        assert Store(place.home).claim(ID).finish({"state": "finished", "cause": None})
+        raise FileNotFoundError("checkpoint.npz")
+
+    assert reports(place, is_overtaken) == [{"state": "stopped", "cause": "silent for too long: another launch has taken it over"}]
+    assert Store(place.home).state(ID) == "finished"
+    log = (place.home / "store" / "trials" / ID / "attempt-001" / "log.txt").read_text()
+    assert "FileNotFoundError: checkpoint.npz" in log
+
+
 def test_a_failure_is_told_and_kept_with_its_kind_and_logged(place):
     def fails(trial, shards, folder, **_):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
