@@ -35,7 +35,7 @@ __all__ = ["Exported", "Restored", "export", "restore"]
 
 SIMULATION = "simulation.parquet"
 # What belongs to a launch or a place, and means nothing elsewhere.
-STUDY_LEFT = ("mirror.json", "mirror.lock")
+STUDY_LEFT = ("launch.json", "launch.log", "mirror.json", "mirror.lock")
 TRIAL_LEFT = ("checkpoint.npz", f"damaged-{RESULT}")
 ADVICE = "name another file with --out"
 

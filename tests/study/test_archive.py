@@ -72,7 +72,7 @@ def store(tmp_path_factory) -> Store:
     trials = [{"number": number, "trial": trial} for number, trial in enumerate((SEARCHED, RUNG))]
     (folder / "searches.json").write_text(json.dumps([{"arm": "a", "fold": 1, "done": False, "chosen": None, "trials": trials}]))
     (folder / "scores.parquet").write_bytes(b"all scores")
-    for name in ("mirror.lock", "mirror.json", ".scores.parquet.123"):
+    for name in ("launch.json", "launch.log", "mirror.lock", "mirror.json", ".scores.parquet.123"):
         (folder / name).touch()
     return store
 
