@@ -6,12 +6,11 @@ from collections.abc import Collection
 from studyhub.errors import StoreError, StudyhubError
 from studyhub.prepared import Prepared
 from studyhub.runner.show import Show
+from studyhub.runner.stop import ENDED, STOPPED
 from studyhub.study import remote
 from studyhub.study.leases import ENDS
 from studyhub.study.spec import StudySpec
 from studyhub.study.wording import duration
-
-STOPPED = 130
 
 
 def conclude(prepared: Prepared, show: Show, seconds: float, *, stopped: bool = False, only: Collection[str] | None = None) -> int:
@@ -59,7 +58,7 @@ def conclude(prepared: Prepared, show: Show, seconds: float, *, stopped: bool = 
     code = int(wrong > 0)
     if stopped and any(run.state not in ENDS for run in runs):
         code = STOPPED
-        show.say("stopped; the same command goes on where this one ended")
+        show.say(ENDED)
     elif wrong:
         show.warn(f"{wrong} of {len(runs)} trials did not end as expected; `studyhub status {name}` says why")
     show.event(

@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studyhub.concluded import STOPPED, conclude
+from studyhub.concluded import conclude
 from studyhub.prepared import Prepared, prepare
 from studyhub.runner.mirroring import mirroring
 from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
-from studyhub.runner.stop import interruptible
+from studyhub.runner.stop import ENDED, STOPPED, interruptible
 from studyhub.study import remote
 from studyhub.study.describe import describe
 from studyhub.study.external import ExternalArm
@@ -67,7 +67,7 @@ def launch(
                 stopped = train(under_way, show, address) if under_way.open else under_way.keep()
                 return conclude(under_way.prepared, show, time.monotonic() - begun, stopped=bool(stopped), only=only)
     except KeyboardInterrupt:
-        show.say("stopped; the same command goes on where this one ended")
+        show.say(ENDED)
         return STOPPED
 
 

@@ -5,7 +5,6 @@ import secrets
 import signal
 import socket
 import threading
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import NoReturn
 
 from studyhub.study.files import make_folder
 
+STOPPED = 130  # exit code
+ENDED = "stopped; the same command goes on where this one ended"
 TOLD = "stopping: running trials end their epoch; once more to end at once. The same command goes on from there, either way"
 
 _asked = threading.Event()
@@ -44,6 +45,7 @@ def stopping(home: Path, say: Callable[[str], None]) -> Iterator[Stop]:
     stop = Stop(folder / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
 
     def ask(signum: int, frame: FrameType | None) -> None:
+        _asked.set()
         if stop.asked:
             raise KeyboardInterrupt
         stop.ask()
@@ -62,14 +64,16 @@ def stopping(home: Path, say: Callable[[str], None]) -> Iterator[Stop]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM be as Ctrl-C, and remember both: where the exception is raised amid a library's code, that may catch it."""
-    _asked.clear()
 
     def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
         _asked.set()
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGINT, signal.SIGTERM):
-        yield
+    try:
+        with _handled(interrupt, signal.SIGINT, signal.SIGTERM):
+            yield
+    finally:
+        _asked.clear()
 
 
 def asked_to_stop() -> bool:

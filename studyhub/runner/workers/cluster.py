@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from studyhub.data.manifest import Where
 from studyhub.errors import ResourceError
-from studyhub.runner.stop import asked_to_stop
+from studyhub.runner.stop import ENDED, STOPPED, asked_to_stop
 from studyhub.runner.workers.nodes import equip, gpus
 from studyhub.runner.workers.share import Node
 from studyhub.study.process import machine_cpus
@@ -173,8 +173,9 @@ def _watched() -> Iterator[None]:
             dead.extend(name for name, _ in node.dead_processes() if name in DAEMONS)
         signal.pthread_kill(main, signal.SIGUSR2)
         if not over.wait(GRACE_SECONDS):  # the main thread waits inside Ray, and hears of nothing
-            print(f"studyhub: {_death(dead[0])}", file=sys.stderr, flush=True)
-            os._exit(ResourceError.exit_code)
+            stopped = asked_to_stop()
+            print(ENDED if stopped else f"studyhub: {_death(dead[0])}", file=sys.stderr, flush=True)
+            os._exit(STOPPED if stopped else ResourceError.exit_code)
 
     before = signal.signal(signal.SIGUSR2, interrupt)
     threading.Thread(target=watch, name="watch-ray", daemon=True).start()
