@@ -128,12 +128,16 @@ class RemoteFolder:
 
     @_patiently
     def walk(self, below: str = "") -> dict[str, Listed]:
-        """Return all files in ``below``, at any depth, by name. A thousand of them are one request."""
+        """Return all files in ``below``, at any depth, by name. A thousand of them are one request.
+
+        A name that would lead out of a folder of this machine is none of ours, and left out.
+        """
         from pyarrow.fs import FileSelector
 
         selector = FileSelector(f"{self.path}/{below}".rstrip("/"), allow_not_found=True, recursive=True)
         found = (info for info in self._store.get_file_info(selector) if info.is_file)
-        return {info.path.removeprefix(f"{self.path}/"): Listed(info.size, info.mtime.timestamp()) for info in found}
+        named = {info.path.removeprefix(f"{self.path}/"): Listed(info.size, info.mtime.timestamp()) for info in found}
+        return {name: listed for name, listed in named.items() if not {"", ".", ".."}.intersection(name.split("/"))}
 
     @_patiently
     def fetch(self, name: str, path: Path) -> None:

@@ -164,6 +164,10 @@ class Schedule:
 
     def _close(self, name: str, state: str) -> None:
         self._known[name] = state
+        if name in self._searched and state != "stopped":
+            # All searches that ask for it hear of it now. Run again, what failed might end otherwise than they have counted it.
+            self._ready = [entry for entry in self._ready if entry.task.name != name]
+            heapq.heapify(self._ready)
         for searching in self.searches:
             searching.ended(name, state)
         self._settle()
@@ -195,7 +199,7 @@ class Schedule:
         found = None
         while self._ready and found is None:
             entry = heapq.heappop(self._ready)
-            if entry.task.name in self.running or entry.task.name in self.elsewhere:
+            if entry.task.name in {*self.running, *self.elsewhere, *(task.name for task in self._alone)}:
                 skipped.append(entry)
             else:
                 found = entry.task

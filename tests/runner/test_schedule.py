@@ -247,6 +247,15 @@ def test_a_trial_that_two_searches_ask_for_runs_once_at_a_time_and_both_hear_of_
     assert one.heard == two.heard and len(one.heard) == 2
 
 
+@pytest.mark.parametrize("kind", ["code", "memory"])
+def test_a_trial_that_two_searches_ask_for_does_not_come_again_once_it_has_failed(store, kind):
+    one, two = FakeSearch("9", 20, finds=False), FakeSearch("8", 20, finds=False)
+    begun = run(Schedule(plan_of(), store, [one, two], FakeStudy()), at_once=2, ends=lambda task: ("failed", kind))
+    alone = 1 if kind == "code" else 2  # what memory did not suffice for comes once more
+    assert sorted(begun) == sorted(one.names * alone)
+    assert one.heard == two.heard == [(name, "failed") for name, _ in one.heard] and one.done
+
+
 def test_trials_of_a_search_wait_for_the_trial_that_they_start_from(store):
     search = FakeSearch("9", 20, parent=name(1, 1))
     assert run(Schedule(searched(), store, [search], FakeStudy()), at_once=4)[:3] == [name(1, 1), *search.names[:2]]
