@@ -17,17 +17,13 @@ def trials(*models: Model) -> list[Trial]:
     return [replace(TRIAL, model=model, seed=seed) for model in models for seed in (1, 2)]
 
 
-def test_each_kernel_is_wanted_once_and_networks_want_none(monkeypatch, tmp_path):
-    monkeypatch.setenv("STUDYHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "none"))
+def test_each_kernel_is_wanted_once_and_networks_want_none():
     improved = replace(MODEL, scheme="implicit", capillary_rise=True)
     models = (MODEL, replace(MODEL, hidden_size=8), replace(MODEL, kind="lstm"), improved)
     assert precompile.wanted(trials(*models), "cpu") == [SEQUENTIAL, Wanted("hbv", True, "implicit", False, "float32", "cpu")]
 
 
-def test_steps_and_dynamic_parameters_share_a_kernel(monkeypatch, tmp_path):
-    monkeypatch.setenv("STUDYHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "none"))
+def test_steps_and_dynamic_parameters_share_a_kernel():
     model = replace(MODEL, scheme="implicit")
     assert len(precompile.wanted(trials(model, replace(model, steps_per_day=24), replace(model, dynamic=("BETA",))), "cpu")) == 1
 
@@ -35,13 +31,13 @@ def test_steps_and_dynamic_parameters_share_a_kernel(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_kernels_are_compiled_in_a_process_of_their_own_and_found_by_others(monkeypatch, tmp_path):
     monkeypatch.setenv("STUDYHUB_CACHE", str(tmp_path))
-    ended: list[int] = []
     assert not SEQUENTIAL.there()
-    assert precompile.precompile([SEQUENTIAL], 2, ended.append) == []
-    assert ended == [1] and SEQUENTIAL.there()
-    assert precompile.wanted(trials(MODEL), "cpu") == []
+    assert precompile.compile_lacking([SEQUENTIAL]) == (1, [])
+    assert SEQUENTIAL.there()
+    assert precompile.compile_lacking([SEQUENTIAL]) == (0, [])
 
 
 def test_a_kernel_that_cannot_be_compiled_ahead_is_told_and_left_to_its_trials():
-    (fault,) = precompile.precompile([replace(SEQUENTIAL, dtype="float17")], 1, lambda done: None)
+    lacking, (fault,) = precompile.compile_lacking([replace(SEQUENTIAL, dtype="float17")])
+    assert lacking == 1
     assert "hbv sequential could not be compiled ahead" in fault and "float17" in fault
