@@ -27,6 +27,7 @@ import pandas as pd
 
 from studyhub.prepared import prepare
 from studyhub.study.store import Store
+from studyhub.underway import UnderWay
 
 STUDY = """\
 question: Does it matter how often a study is killed?
@@ -46,14 +47,24 @@ arms:
   tuned: {{init_from: {{arm: last}}, learning_rate: 0.001, epochs: {few}}}
 seeds: {seeds}
 """
+SEARCH = """\
+search:
+  parameters: {learning_rate: {low: 0.0005, high: 0.05, log: true}}
+  arms: [hybrid]
+  budget: 6
+  batch: 3
+  scheduler: halving
+  rungs: [2]
+"""
 ARMS = 4
 VICTIMS = ("launch", "worker", "daemon", "all")
 DAEMONS, WORKER = ("raylet", "gcs_server"), "ray::ImplicitFunc"
 
 
-def write_study(path: Path, trials: int, epochs: int, updates: int) -> Path:
+def write_study(path: Path, trials: int, epochs: int, updates: int, *, search: bool = False) -> Path:
     seeds = list(range(1, trials // ARMS + 1))
-    path.write_text(STUDY.format(epochs=epochs, few=max(epochs // 3, 2), updates=updates, seeds=seeds))
+    text = STUDY.format(epochs=epochs, few=max(epochs // 3, 4), updates=updates, seeds=seeds)
+    path.write_text(text + (SEARCH if search else ""))
     return path
 
 
@@ -204,16 +215,22 @@ def attempts(store: Store, trial: str) -> list[str]:
 
 def verify(study: Path, disturbed: Path, undisturbed: Path) -> Counter[str]:
     """Assert all that must be true, and count."""
-    plan, stores = prepare(study, disturbed).plan, (Store(disturbed), Store(undisturbed))
-    counts: Counter[str] = Counter(trials=len(plan.trials))
-    for trial in plan.trials:
-        folder = stores[0].trial_folder(trial)
-        assert stores[0].state(trial) == "finished", f"{trial} was lost: {stores[0].state(trial)}"
+    under_way, stores = UnderWay(prepare(study, disturbed)), (Store(disturbed), Store(undisturbed))
+    assert not under_way.open, "trials were lost"
+    searches, others = (store.searches(study.stem) for store in stores)
+    assert searches == others, "a search has gone another way than undisturbed"
+    tried = {row["trial"]: row["state"] for search in searches for row in search["trials"]}
+    counts: Counter[str] = Counter()
+    for trial in dict.fromkeys((*under_way.prepared.plan.trials, *tried)):
         logs = attempts(stores[0], trial)
-        ends = sum(bool(re.search(r"Z finished$", log, re.MULTILINE)) for log in logs)
-        assert len(list(folder.glob("result.json"))) == ends == 1, f"{trial}: {ends} attempts ran to the end"
-        assert look(stores[0], trial) == look(stores[1], trial), f"{trial}: another outcome than undisturbed"
         counts += Counter(attempts=len(logs), resumed=sum("goes on from" in log for log in logs), disturbed=len(logs) > 1)
+        if tried.get(trial) == "stopped":  # left at a rung
+            continue
+        ends = sum(bool(re.search(r"Z finished$", log, re.MULTILINE)) for log in logs)
+        assert stores[0].state(trial) == "finished", f"{trial} was lost: {stores[0].state(trial)}"
+        assert ends == 1, f"{trial}: {ends} attempts ran to the end"
+        assert look(stores[0], trial) == look(stores[1], trial), f"{trial}: another outcome than undisturbed"
+        counts += Counter(trials=1)
     return counts
 
 
@@ -224,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--updates", type=int, default=40, help="per epoch")
     parser.add_argument("--pause", type=float, default=4.0, help="mean time from a trial's epoch to a kill [s]")
+    parser.add_argument("--search", action="store_true", help="one of the arms is searched first, with six more trials")
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None, help="for homes and logs, which stay; a temporary one otherwise")
@@ -234,7 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds = given.victims.split(",")
     victims = [kinds[number % len(kinds)] for number in range(given.kills)]
     draw.shuffle(victims)
-    killer = Killer(write_study(folder / "chaos.yaml", given.trials, given.epochs, given.updates), victims, given.pause, draw)
+    study = write_study(folder / "chaos.yaml", given.trials, given.epochs, given.updates, search=given.search)
+    killer = Killer(study, victims, given.pause, draw)
 
     undisturbed = folder / "undisturbed"
     undisturbed.mkdir(exist_ok=True)

@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import undisturbed
 
 from studyhub import cli
 from studyhub.data.record import Basin
 from studyhub.data.shards import write
-from studyhub.launch import prepare
+from studyhub.launch import launch, prepare
+from studyhub.study.leases import RESULT
 from studyhub.study.lists import Frozen
+from studyhub.study.tasks import Task
+from studyhub.underway import UnderWay
 
 START, DAYS = date(1985, 10, 1), 2191
 PERIODS = "train: [1986-10-01, 1988-09-30], test: [1990-10-01, 1991-09-30]"
@@ -116,3 +121,96 @@ def test_virtual_basins_are_made_to_be_planned_only_where_their_facts_are_asked_
     assert cli.main(["plan", str(asking), "--home", str(home)]) == 0
     assert "making 3 virtual basins of 3 years (once)" in capsys.readouterr().err
     assert prepare(asking, home).plan.externals == before.plan.externals
+
+
+def test_a_study_that_has_changed_says_how(study, world, capsys):
+    home, days = world / "home", f"kind: pur, by: continent, {PERIODS}"
+    path = study(days)
+    for text, told in (
+        (path.read_text(), ""),
+        (path.read_text().replace("theirs:", "others:"), "since it was launched last:\n  renamed: theirs is now others\n"),
+        (path.read_text().replace("theirs:", "others:"), ""),
+    ):
+        path.write_text(text)
+        assert cli.main(["launch", str(path), "--home", str(home)]) == 0
+        said = capsys.readouterr().err
+        assert told in said and ("since it was launched" in said) == bool(told)
+
+
+def test_to_run_again_what_has_failed_makes_no_new_version_of_a_study(study, world):
+    home = world / "home"
+    path = study(f"kind: pur, by: continent, {PERIODS}")
+    assert launch(path, home) == 0
+    stored = home / "studies" / "study" / "spec.yaml"
+    before = stored.read_text()
+    assert launch(stored, home, name="study", only=[]) == 0
+    assert stored.read_text() == before
+
+
+SEARCHED = """\
+question: Which rate is best, and what comes of it?
+data: {reader: synthetic, basins: 4, years: 6}
+split:
+  train: [1986-10-01, 1988-09-30]
+  validation: [1988-10-01, 1989-09-30]
+  test: [1990-10-01, 1991-09-30]
+  warmup: 100
+  test_warmup: 200
+shared: {model: lstm, hidden_size: 4, forcing: [prcp, tmean, pet], attributes: [p_mean]}
+training: {epochs: 4, batch: 4, window: 100, updates_per_epoch: 2, optimizer: adam}
+arms:
+  tuned: {init_from: {arm: searched}, epochs: 2}
+  searched: {}
+  plain: {hidden_size: 6, may_diverge: true}
+search:
+  parameters: {learning_rate: {low: 1.0e-4, high: 0.05, log: true}}
+  arms: [searched]
+  budget: 4
+  batch: 2
+  scheduler: halving
+  rungs: [2]
+seeds: [1, 2]
+"""
+
+
+@pytest.fixture
+def globals_as_before():
+    """Trials set what is global to their process, which here is that of all tests."""
+    threads = torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
+def test_what_a_search_has_chosen_is_run_in_the_same_go(tmp_path, globals_as_before):
+    path, home = tmp_path / "searched.yaml", tmp_path / "home"
+    path.write_text(SEARCHED)
+    begun = UnderWay(prepare(path, home))
+    assert begun.open and begun.trials == 2 + 4 + 4, "two trials are known, four are open, and four are tried first"
+    shown = {(row.arm, row.seed): row for row in begun.rows(begun.tasks)}
+    assert shown["tuned", 2].parent == shown["searched", 2].trial and shown["plain", 1].of == 4 and shown["plain", 1].may_diverge
+
+    ended, order = undisturbed.run(path, home)
+    (search,) = ended.prepared.store.searches("searched")
+    tried = [row["trial"] for row in search["trials"]]
+    assert search["done"] and len(tried) == 4
+    cells = {(cell.arm, cell.seed): cell.trial for cell in ended.prepared.plan.cells}
+    assert order[0] == tried[0] and order.count(tried[0]) == 1 + (search["trials"][0]["state"] == "finished")
+    assert set(order) == {*tried, *cells.values()} and not ended.prepared.plan.open
+    for seed in (1, 2):
+        trial = ended.prepared.plan.trials[cells["searched", seed]]
+        assert trial.training.learning_rate == ((1, search["chosen"]["learning_rate"]),)
+        assert ended.prepared.plan.trials[cells["tuned", seed]].parent == cells["searched", seed]
+        assert order.index(cells["tuned", seed]) > order.index(cells["searched", seed])
+    row = ended.row(Task(tried[3], ended.prepared.plan.trials[cells["searched", 1]]))
+    assert (row.arm, row.number) == ("searched", 3)
+
+    again = UnderWay(prepare(path, home))
+    assert not again.open and again.prepared.plan == ended.prepared.plan
+    (home / "store" / "trials" / cells["plain", 1] / RESULT).unlink()
+    assert [task.name for task in UnderWay(prepare(path, home)).tasks] == [cells["plain", 1]]
+    assert [task.name for task in UnderWay(prepare(path, home), [cells["tuned", 2], cells["plain", 1]]).tasks] == [cells["plain", 1]]
+
+    again.begin("cuda")
+    assert again.open and {trial.backend for trial in again.prepared.plan.trials.values()} == {"cuda"}
+    assert not {task.name for task in again.tasks} & set(order), "a GPU rounds otherwise: its trials are others"

@@ -41,3 +41,13 @@ def test_a_kernel_that_cannot_be_compiled_ahead_is_told_and_left_to_its_trials()
     lacking, (fault,) = precompile.compile_lacking([replace(SEQUENTIAL, dtype="float17")])
     assert lacking == 1
     assert "hbv sequential could not be compiled ahead" in fault and "float17" in fault
+
+
+def test_a_kernel_that_a_search_comes_upon_is_compiled_once_per_worker(monkeypatch):
+    asked = []
+    monkeypatch.setattr(precompile, "compile_lacking", asked.append)
+    precompile.ensure.cache_clear()
+    for _ in range(3):
+        precompile.ensure(SEQUENTIAL)
+    precompile.ensure.cache_clear()
+    assert asked == [[SEQUENTIAL]]

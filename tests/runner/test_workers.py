@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from test_schedule import FakeSearch, FakeStudy
 
 from studyhub.errors import StoreError
 from studyhub.runner import workers
@@ -67,7 +68,7 @@ def plan_of(some: dict[str, Trial]) -> Plan:
 
 
 def row(task: Task) -> Row:
-    return Row(task.name, "toy", "all", task.trial.seed)
+    return Row(task.name, "toy", "all", task.trial.seed, number=int(task.name[:8], 16) or None)
 
 
 def run(home: Path, some: dict[str, Trial], runner, file=None, nodes: Iterable[Node] = (), **searched) -> tuple[bool, str]:
@@ -237,6 +238,26 @@ def test_a_child_begins_when_its_parent_has_ended_and_the_next_trial_costs_littl
     ends = sorted(result["ended"] for result in found.values())
     pauses = sorted(later - earlier for earlier, later in zip(ends, ends[1:], strict=False))
     assert pauses[len(pauses) // 2] < 0.5, "from the end of one trial of 0.05 s to that of the next"
+
+
+def test_what_a_search_chooses_is_run_by_the_same_workers(tmp_path, there):
+    """While the second batch of the search is not known yet, workers have nothing to do; that ends nothing, and nobody waits for ever."""
+
+    def runner(trial, shards, folder, **_):
+        import time
+        from types import SimpleNamespace
+
+        time.sleep(0.2)
+        return SimpleNamespace(state="finished", result={"cause": None, "ended": time.time()})
+
+    search, study = FakeSearch("9", 20), FakeStudy()
+    stopped, out = run(tmp_path, {}, runner, searches=[search], study=study)
+    assert not stopped and len(search.heard) == 4 and study.records == 4
+    ends = {path.name: Store(tmp_path).result(path.name)["ended"] for path in (tmp_path / "store" / "trials").iterdir()}
+    chosen = [f"{arm:08x}{1:08x}" for arm in (1, 9, 10)]
+    assert set(ends) == {*search.names, *chosen}
+    assert max(ends[name] for name in search.names) < min(ends[name] for name in chosen) and ends[chosen[1]] < ends[chosen[2]]
+    assert out.count("finished after") == 7
 
 
 def test_a_full_disk_ends_the_study_with_one_message(tmp_path, there):
