@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Results:
     text : the study file as it was resolved, with remarks on where it came from
     declared : claim -> whether it came after results
     lists : basins and periods of each fold; None where they were not kept
+    searches : what each search has tried and chosen, as `Store.searches` gives it
     """
 
     spec: StudySpec
@@ -76,6 +77,7 @@ class Results:
     text: str = ""
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lists: Frozen | None = None
+    searches: Sequence[Mapping[str, Any]] = ()
 
     def late(self, better: str, than: str, metric: str) -> bool | None:
         """Tell whether a claim was declared when both arms had results already; None where nobody has noted it."""
@@ -144,7 +146,8 @@ def collect(store: Store, name: str) -> Results:
     looks = look(store, study.cells)
     runs = tuple(_run(store.trial_folder(cell.trial), cell, *found) for cell, found in zip(study.cells, looks, strict=True))
     basins = _basins(study.data.get("basins") or {})
-    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, store.declared(name), _lists(store.study_folder(name)))
+    lists, declared = _lists(store.study_folder(name)), store.declared(name)
+    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, declared, lists, store.searches(name))
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:

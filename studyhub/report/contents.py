@@ -32,6 +32,30 @@ def arms(results: Results) -> Table:
     return Table("arms", "Arms", caption if len(found) > 1 else "One arm: nothing differs.", columns, frame(found, columns))
 
 
+def searched(results: Results) -> Table:
+    """What each search has chosen."""
+    columns = (Column("arm", "arm"), Column("fold", "fold"), Column("trainings", "trainings"), Column("value", "validation"))
+    columns += (Column("chosen", "chosen"),)
+    found = [_searched(entry) for entry in results.searches if entry["arm"] in results.arms]
+    caption = "What each arm was tuned to, with as many trainings for each. Validation: median over basins, of days or basins apart from the test."
+    return Table("searches", "Searches", caption, columns, frame(found, columns))
+
+
+def _searched(entry: Mapping[str, Any]) -> dict[str, Any]:
+    chosen, tried = entry["chosen"], entry["trials"]
+    values = next((row["values"] for row in tried if row["params"] == chosen), None) or ()
+    told = [f"{METRICS[name].label} {value:.3f}" for name, value in zip(entry["objectives"], values, strict=False)]
+    params = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in (chosen or {}).items()]
+    nothing = "nothing usable" if entry["done"] else "not yet"
+    return {
+        "arm": entry["arm"],
+        "fold": str(entry["fold"]),
+        "trainings": f"{len(tried)} of {entry['budget']}",
+        "value": ", ".join(told),
+        "chosen": ", ".join(params) or nothing,
+    }
+
+
 def scores(results: Results) -> list[Table]:
     """Medians over basins of every metric, as in Table 1 of Song et al. (2024); where arms have other basins, those that all have too."""
     found = results.scores

@@ -68,7 +68,7 @@ def _sections(results: Results, means: pd.DataFrame, comparisons: Sequence[Compa
             (claims.claims(results, comparisons),) if comparisons else (),
             folded=(dropped,) if len(dropped.data) else (),
         ),
-        Section("arms", "What was compared", (contents.arms(results),)),
+        Section("arms", "What was compared", (contents.arms(results), *((contents.searched(results),) if results.searches else ()))),
         split.section(results),
         Section("unfinished", "Not finished", (unfinished,) if len(unfinished.data) else ()),
         Section(

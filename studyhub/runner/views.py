@@ -89,9 +89,12 @@ def _search(spec: StudySpec, searches: Sequence[Mapping[str, Any]]) -> dict[str,
     searched = [arm for arm in spec.arms if arm.name in {entry["arm"] for entry in searches}]
     folds = ["fold"] if len({entry["fold"] for entry in searches}) > 1 else []
     names = [*(_apart(searched) if len(searched) > 1 else []), *folds, *drawn]
+    # MLflow draws no line for a run that lacks one of the axes: those are left out that not every training has.
+    rows = [row["params"] for entry in searches for row in entry["trials"]]
+    partly = {axis_of(spec, arm, key) for arm, key in keys if any(key not in row for row in rows)}
     columns = [f"metrics.`{name}`" for name in scores] + [f"params.`{name}`" for name in names] + ["tags.`state`"]
     shown = FACETS | {"selectedColumns": columns, "runsHiddenMode": "SHOW_ALL"} | _filter(True)
-    return shown | _parallel("Search", names, scores)
+    return shown | _parallel("Search", [name for name in names if name not in partly], scores)
 
 
 def _filter(search: bool | None) -> dict[str, str]:

@@ -91,6 +91,9 @@ def test_a_search_has_a_view_and_the_others_leave_it_out(tmp_path):
     (parallel,) = shown[SEARCH]["compareRunCharts"]
     assert parallel["selectedParams"] == ["fold", "log10.learning_rate", "hidden_size"]
     assert parallel["selectedMetrics"] == ["search_nse"]
+    lacking = OTHER | {"trials": [{"params": {"learning_rate": 0.01}}]}
+    (common,) = shown_of(tmp_path, [SEARCHES[0], lacking])[SEARCH]["compareRunCharts"]
+    assert common["selectedParams"] == ["factor.numerics", "log10.learning_rate"], "MLflow draws no line for a run without it"
 
 
 def test_what_was_drawn_stands_where_its_key_does(tmp_path):
