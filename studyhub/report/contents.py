@@ -37,7 +37,7 @@ def searched(results: Results) -> Table:
     columns = (Column("arm", "arm"), Column("fold", "fold"), Column("trainings", "trainings"), Column("value", "validation"))
     columns += (Column("chosen", "chosen"),)
     found = [_searched(entry) for entry in results.searches if entry["arm"] in results.arms]
-    caption = "What each arm was tuned to, with as many trainings for each. Validation: median over basins, of days or basins apart from the test."
+    caption = "What each arm was tuned to, by as many trainings. Validation: median over basins, of days or basins apart from the test."
     return Table("searches", "Searches", caption, columns, frame(found, columns))
 
 
