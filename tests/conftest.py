@@ -13,6 +13,17 @@ def plain_environment():
         yield
 
 
+@pytest.fixture
+def globals_as_before():
+    """Trials set what is global to their process, which here is that of all tests."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a GPU where there is none."""
     marked = [item for item in items if item.get_closest_marker("gpu")]

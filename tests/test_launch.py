@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import undisturbed
 
 from studyhub import cli
@@ -171,15 +170,6 @@ search:
   rungs: [2]
 seeds: [1, 2]
 """
-
-
-@pytest.fixture
-def globals_as_before():
-    """Trials set what is global to their process, which here is that of all tests."""
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 def test_what_a_search_has_chosen_is_run_in_the_same_go(tmp_path, globals_as_before):

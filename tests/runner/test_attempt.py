@@ -8,7 +8,6 @@ from datetime import date
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from studyhub.errors import DataError
 from studyhub.runner.attempt import Place, attempt, ending
@@ -16,6 +15,8 @@ from studyhub.runner.failures import one_line
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.study.store import Store
 from studyhub.study.tasks import Task
+
+pytestmark = pytest.mark.usefixtures("globals_as_before")
 
 SPLIT = Split(Period(date(2000, 1, 1), date(2001, 12, 31)), Period(date(2003, 1, 1), date(2004, 12, 31)))
 TRIAL = Trial(Model("lstm", ("prcp",), ()), Training(epochs=3), SPLIT, ("1",), ("1",), 5, "data")
@@ -32,15 +33,6 @@ def epochs(outcome_of_stop="stopped", n=3):
         return SimpleNamespace(state="finished", result={"cause": None, "epochs": n, "device": device})
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def globals_as_before():
-    """An attempt sets what is global to its process, which here is that of all tests."""
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

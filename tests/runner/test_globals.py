@@ -12,13 +12,7 @@ import torch
 
 from studyhub.runner.globals import contained, reset_globals
 
-
-@pytest.fixture(autouse=True)
-def globals_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("globals_as_before")
 
 
 def test_numbers_are_drawn_and_computed_as_in_a_new_process():

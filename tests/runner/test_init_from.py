@@ -7,7 +7,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from studyhub.catalog import variables
 from studyhub.data.shards import Shards
@@ -19,20 +18,14 @@ from studyhub.study.settings import Model, Period, Split, Training, Trial
 from studyhub.study.store import Store
 from studyhub.study.tasks import Task
 
+pytestmark = pytest.mark.usefixtures("globals_as_before")
+
 SPLIT = Split(
     train=Period(date(1985, 10, 1), date(1987, 9, 30)), test=Period(date(1987, 10, 1), date(1988, 9, 30)), warmup=60, test_warmup=180
 )
 MODEL = Model("dpl", ("prcp", "tmean", "pet"), ("p_mean", "aridity"), hidden_size=5, components=2)
 TRAINING = Training(epochs=2, batch=3, window=40, updates_per_epoch=2, optimizer="adam", learning_rate=((1, 0.01),))
 FROZEN = replace(TRAINING, learning_rate=((1, 0.0),))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def globals_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

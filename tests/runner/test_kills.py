@@ -4,17 +4,9 @@ import random
 
 import chaos
 import pytest
-import torch
 import undisturbed
 
-
-@pytest.fixture(autouse=True)
-def globals_as_before():
-    """Trials set what is global to their process, which here is that of all tests."""
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("globals_as_before")
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ from studyhub.study.store import Store
 from studyhub.study.tasks import Task
 from studyhub.training import checkpoint
 
+pytestmark = pytest.mark.usefixtures("globals_as_before")
+
 EPOCHS = 4
 SPLIT = Split(
     train=Period(date(1985, 10, 1), date(1987, 3, 31)),
@@ -53,14 +55,6 @@ CASES = {
     "sequential best one": (DPL, replace(ADADELTA, checkpoint="best", resident=1), SPLIT),
     "implicit": (replace(DPL, scheme="implicit", dynamic=()), ADAM, LAST),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def globals_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import textwrap
 
 import chaos
 import pytest
-import torch
 import undisturbed
 
 from studyhub.study.store import Store
+
+pytestmark = pytest.mark.usefixtures("globals_as_before")
 
 DRIVER = """
     import os, sys, threading, time
@@ -31,15 +32,6 @@ DRIVER = """
     threading.Thread(target=kill, daemon=True).start()
     os._exit(launch(study, home, address=cluster.address))
 """
-
-
-@pytest.fixture(autouse=True)
-def globals_as_before():
-    """Trials set what is global to their process, which here is that of all tests."""
-    threads = torch.get_num_threads()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
