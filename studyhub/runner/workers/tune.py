@@ -247,7 +247,7 @@ class _Feed(_Unpickled, Searcher):
         """Nothing: the store knows it all."""
 
     def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError
+        """Nothing, likewise."""
 
 
 class _Listener(_Unpickled, tune.Callback):
