@@ -4,7 +4,14 @@ import threading
 
 import pytest
 
-from studyhub.runner.stop import stopping
+from studyhub.runner.stop import interruptible, stopping
+
+
+@pytest.fixture(autouse=True)
+def as_a_launch():
+    """That a signal came is known to the whole process, until the launch has ended."""
+    with interruptible():
+        yield
 
 
 def test_a_stop_that_comes_amid_a_line_waits_for_nobody(tmp_path):
