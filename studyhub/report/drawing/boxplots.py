@@ -1,4 +1,4 @@
-"""Box plots of scores by climate group and arm."""
+"""Box plots of scores by arm and a group of basins, such as climate groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ HEAD, BETWEEN = 18.0, 22.0  # points for the title of a panel, and between two b
 
 @dataclass(frozen=True)
 class _Group:
-    """Scores of a climate group: rows of each arm, and how they are drawn."""
+    """Scores of a group of basins: rows of each arm, and how they are drawn."""
 
     name: str
     basins: int
@@ -54,42 +54,54 @@ class _Plot:
     keys: Mapping[str, Key]
     limits: tuple[float, float]
     caption: str
+    by: str
+    called: str
 
     def figure(self, sheet: Canvas) -> Figure:
         data = pd.concat([rows for group in self.groups for rows in group.rows.values()])
-        data = data.loc[:, ["climate", "arm", "basin", "score", "drawn_as"]].rename(columns={"score": column(self.metric)})
-        return sheet.figure(stem("boxes", self.metric), f"{heading(self.metric)} by climate group", self.caption, data)
+        data = data.loc[:, [self.by, "arm", "basin", "score", "drawn_as"]].rename(columns={"score": column(self.metric)})
+        name = stem("boxes", self.metric) if self.by == "climate" else stem("boxes", self.by, self.metric)
+        return sheet.figure(name, f"{heading(self.metric)} by {self.called}", self.caption, data)
 
 
-def boxes(per_basin: pd.DataFrame, basins: pd.DataFrame, arms: Sequence[str], metric: str) -> Figure | None:
-    """Box plots of a metric by climate group and arm; None where no basin with a score has a climate group."""
+def boxes(
+    per_basin: pd.DataFrame, basins: pd.DataFrame, arms: Sequence[str], metric: str, by: str = "climate", called: str = "climate group"
+) -> Figure | None:
+    """Box plots of a metric by group of basins and arm; None where no basin with a score has a group.
+
+    Parameters
+    ----------
+    basins : basin, and in column ``by`` its group, ``called`` so in text; categories stand in their order
+    """
     scores = tidy(per_basin, arms, metric)
     known = scores.dropna(subset=["score"])
-    data = _with_climate(known, basins)
+    data = _with_group(known, basins, by)
     if data.empty:
         return None
-    groups = [_group(name, data.loc[data["climate"] == name], arms) for name in _order(set(data["climate"]))]
+    groups = [_group(name, data.loc[data[by] == name], arms) for name in _order(set(data[by]), basins[by])]
     shown = keys(arms, list(data["arm"]), width=6, dashed=False)
     low, high = _limits(data, groups, metric)
-    told = _caption(groups, metric) + outside(data, low, high)
+    told = _caption(groups, metric, called) + outside(data, low, high)
     if strangers := len(set(known["basin"]) - set(data["basin"])):
-        told += f" Without a climate group: {basins_in_words(strangers)}."
-    plot = _Plot(metric, groups, shown, (low, high), told + left_out(scores, arms))
+        told += f" Without a {called}: {basins_in_words(strangers)}."
+    plot = _Plot(metric, groups, shown, (low, high), told + left_out(scores, arms), by, called)
     room = (WIDTH - LEFT - RIGHT) / len(groups)
     narrow = all(measure(plain(group.name)) < room for group in groups)
     beside = narrow and len(shown) <= MOST_ARMS and len(shown) * len(groups) <= MOST_BOXES
     return _side_by_side(plot) if beside else _in_panels(plot)
 
 
-def _with_climate(known: pd.DataFrame, basins: pd.DataFrame) -> pd.DataFrame:
-    if "climate" not in basins.columns:
+def _with_group(known: pd.DataFrame, basins: pd.DataFrame, by: str) -> pd.DataFrame:
+    if by not in basins.columns:
         return known.iloc[:0]
-    facts = basins.loc[:, ["basin", "climate"]].dropna().astype({"basin": object, "climate": "str"}).drop_duplicates("basin")
+    facts = basins.loc[:, ["basin", by]].dropna().astype({"basin": object, by: "str"}).drop_duplicates("basin")
     return known.merge(facts, on="basin")
 
 
-def _order(there: set[str]) -> list[str]:
-    return [*(name for name in CLIMATES if name in there), *sorted(there - set(CLIMATES))]
+def _order(there: set[str], groups: pd.Series) -> list[str]:
+    """Categories in their order; else climates from the tropics to the poles, then names."""
+    first = [str(name) for name in groups.cat.categories] if isinstance(groups.dtype, pd.CategoricalDtype) else CLIMATES
+    return [*(name for name in first if name in there), *sorted(there - set(first))]
 
 
 def _group(name: str, data: pd.DataFrame, arms: Sequence[str]) -> _Group:
@@ -122,9 +134,9 @@ def _limits(data: pd.DataFrame, groups: Sequence[_Group], metric: str) -> tuple[
     return low, high
 
 
-def _caption(groups: Sequence[_Group], metric: str) -> str:
+def _caption(groups: Sequence[_Group], metric: str, called: str) -> str:
     found = METRICS[metric]
-    text = f"{heading(metric)} by climate group and arm, n basins in each group; {BETTER[found.direction]}. "
+    text = f"{heading(metric)} by {called} and arm, n basins in each group; {BETTER[found.direction]}. "
     text += "Boxes: quartiles and median; whiskers: up to 1.5 times the box's length; points: basins beyond."
     few = any(len(rows) < FEWEST for group in groups for rows in group.rows.values())
     return text + (f" Fewer than {FEWEST} basins are all drawn as points." if few else "")
