@@ -78,7 +78,7 @@ def boxes(
     data = _with_group(known, basins, by)
     if data.empty:
         return None
-    groups = [_group(name, data.loc[data[by] == name], arms) for name in _order(set(data[by]), basins[by])]
+    groups = [_group(name, data.loc[data[by] == name], arms) for name in _order(set(data[by]), basins.loc[:, by])]
     shown = keys(arms, list(data["arm"]), width=6, dashed=False)
     low, high = _limits(data, groups, metric)
     told = _caption(groups, metric, called) + outside(data, low, high)
