@@ -26,7 +26,7 @@ from studyhub.study.store import Store, claim_text
 if TYPE_CHECKING:
     from studyhub.data.shards import Shards
 
-LISTS = "split.csv"
+LISTS, BASINS = "split.csv", "basins.parquet"
 
 Say = Callable[[str], None]
 to_stderr: Say = partial(print, file=sys.stderr)
@@ -85,7 +85,24 @@ class Prepared:
         frozen = Frozen.of(self.plan.folds, spec.split)
         folder = store.write_study(spec.name, spec.text(), self.plan.cells, self._data(frozen.hash))
         write_texts({folder / LISTS: frozen.to_csv()})
+        self._write_basins(folder / BASINS)
         store.declare(spec.name, [claim_text(claim.better, claim.than, claim.metric) for claim in spec.compare])
+
+    def _write_basins(self, path: Path) -> None:
+        """Keep what is known of the basins; of virtual ones that are not made yet, nothing is."""
+        from studyhub.data.facts_table import write_facts
+        from studyhub.data.shards import Shards
+
+        try:
+            shards = Shards.open(self.shards)
+        except DataError:
+            if isinstance(self.spec.data, ShardFolder):
+                raise
+            return
+        write_facts(shards, self._used(), path)
+
+    def _used(self) -> set[str]:
+        return {basin for fold in self.plan.folds for basin in (*fold.train_basins, *fold.test_basins)}
 
     def _data(self, lists: str) -> dict[str, Any] | None:
         """What reports and trackers must know of data and folds once the shards are gone; None where virtual basins are."""
@@ -95,8 +112,7 @@ class Prepared:
             if isinstance(self.spec.data, ShardFolder):
                 raise
             return None
-        folds = self.plan.folds
-        used = {basin for fold in folds for basin in (*fold.train_basins, *fold.test_basins)}
+        folds, used = self.plan.folds, self._used()
         facts = {basin: dict(known) for basin, known in manifest.metadata.items() if basin in used}
         sizes = [
             {"number": fold.number, "name": fold.name, "train": len(fold.train_basins), "test": len(fold.test_basins)} for fold in folds

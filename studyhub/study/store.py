@@ -4,6 +4,7 @@
 
     studies/<name>/spec.yaml, cells.json
     studies/<name>/data.json            what is known of the data: source, content hash, facts of each basin
+    studies/<name>/basins.parquet       place, climate and attributes of each basin, for strata and blocks
     studies/<name>/searches.json        what each search has tried and chosen
     studies/<name>/claims.json          each claim as it was first declared: when, and whether its arms had results by then
     store/trials/<id>/lease-001.json    who runs attempt 1; its modification time is the heartbeat
