@@ -13,7 +13,7 @@ from studyhub.catalog import METRICS
 from studyhub.errors import DataError
 from studyhub.study.cells import Cell
 from studyhub.study.epochs import read_epochs
-from studyhub.study.files import make_folder, writing
+from studyhub.study.files import make_folder, read_json, writing
 from studyhub.study.leases import attempt_name
 from studyhub.study.lists import Frozen
 from studyhub.study.spec import Arm, StudySpec, read
@@ -21,7 +21,7 @@ from studyhub.study.standing import Standing
 from studyhub.study.status import cause, look
 from studyhub.study.store import Store, claim_text
 
-SCORES, SIMULATION, LISTS = "scores.parquet", "simulation.parquet", "split.csv"
+SCORES, SIMULATION, LISTS, MIRROR = "scores.parquet", "simulation.parquet", "split.csv", "mirror.json"
 CELL_COLUMNS = {"trial": "str", "arm": "str", "fold": "int64", "seed": "int64"}
 COLUMNS = CELL_COLUMNS | {"basin": "str", "period": "str"} | dict.fromkeys(METRICS, "float64") | {"days": "int64"}
 FACTS = {"gauge_lat": "lat", "gauge_lon": "lon", "climate_group": "climate"}
@@ -67,6 +67,7 @@ class Results:
     declared : claim -> whether it came after results
     lists : basins and periods of each fold; None where they were not kept
     searches : what each search has tried and chosen, as `Store.searches` gives it
+    mlflow : where its runs were written to MLflow last, as `studyhub.runner.mirroring` notes it; None where they were not
     """
 
     spec: StudySpec
@@ -78,6 +79,7 @@ class Results:
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lists: Frozen | None = None
     searches: Sequence[Mapping[str, Any]] = ()
+    mlflow: str | None = None
 
     def late(self, better: str, than: str, metric: str) -> bool | None:
         """Tell whether a claim was declared when both arms had results already; None where nobody has noted it."""
@@ -146,8 +148,8 @@ def collect(store: Store, name: str) -> Results:
     looks = look(store, study.cells)
     runs = tuple(_run(store.trial_folder(cell.trial), cell, *found) for cell, found in zip(study.cells, looks, strict=True))
     basins = _basins(study.data.get("basins") or {})
-    lists, declared = _lists(store.study_folder(name)), store.declared(name)
-    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, declared, lists, store.searches(name))
+    lists, declared, mlflow = _lists(store.study_folder(name)), store.declared(name), _mlflow(store.study_folder(name))
+    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, declared, lists, store.searches(name), mlflow)
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:
@@ -176,6 +178,14 @@ def _lists(folder: Path) -> Frozen | None:
         return Frozen.from_csv(folder / LISTS)
     except DataError:
         return None
+
+
+def _mlflow(folder: Path) -> str | None:
+    try:
+        found = (read_json(folder / MIRROR) or {}).get("mlflow")
+    except ValueError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _run(folder: Path, cell: Cell, state: str, standing: Standing) -> Run:
