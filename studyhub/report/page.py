@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from studyhub.report.answer import Answer
 from studyhub.report.figures import Figure
+from studyhub.report.interactive.chart import Interactive
 from studyhub.report.tables import Table
 
 LONG = 18  # characters from which a cell may break into lines
@@ -25,13 +26,14 @@ class Section:
     figures: tuple[Figure, ...] = ()
     folded: tuple[Table, ...] = ()
     files: tuple[Table, ...] = ()
+    interactive: tuple[Interactive, ...] = ()
     notes: tuple[str, ...] = ()
     text_title: str = ""
     text: str = ""
 
     @property
     def empty(self) -> bool:
-        return not (self.tables or self.figures or self.folded or self.files or self.notes or self.text)
+        return not (self.tables or self.figures or self.folded or self.files or self.interactive or self.notes or self.text)
 
 
 @dataclass(frozen=True)
