@@ -12,26 +12,20 @@ Song, Y. et al. (2024). doi:10.5194/hess-28-3051-2024
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from studyhub.physics.gr4j import GR4J
 from studyhub.physics.hbv import HBV
 from studyhub.physics.structure import Physics
+from studyhub.quantities import COMPOSITE
+from studyhub.quantities import IDEALS as IDEALS
+from studyhub.quantities import METRICS as METRICS
+from studyhub.quantities import SIGNATURES as SIGNATURES
+from studyhub.quantities import Direction as Direction
+from studyhub.quantities import Metric as Metric
+from studyhub.quantities import Signature as Signature
 from studyhub.study.settings import Model
 
 Rates = tuple[tuple[int, float], ...]
-Direction = Literal["larger", "smaller", "zero"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A score per basin, named ``label`` in text. ``direction`` says what is better: larger values, smaller ones or those nearer to 0."""
-
-    name: str
-    label: str
-    meaning: str
-    unit: str
-    direction: Direction
 
 
 @dataclass(frozen=True)
@@ -67,21 +61,6 @@ class Recipe:
     brings: dict[str, Defaults]
     logged: tuple[str, ...] = ()
 
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("nse", "NSE", "Nash-Sutcliffe efficiency (1970)", "-", "larger"),
-        Metric("kge", "KGE", "Kling-Gupta efficiency (2009), with the ratio of standard deviations", "-", "larger"),
-        Metric("kge_2012", "KGE 2012", "Kling-Gupta efficiency (2012), with the ratio of coefficients of variation", "-", "larger"),
-        Metric("flv", "FLV", "bias of the lowest 30 % of flows, simulated and observed sorted apart", "%", "zero"),
-        Metric("abs_flv", "absolute FLV", "absolute error of the lowest 30 % of flows, sorted apart", "%", "smaller"),
-        Metric("fhv", "FHV", "bias of the highest 2 % of flows, simulated and observed sorted apart", "%", "zero"),
-        Metric("abs_fhv", "absolute FHV", "absolute error of the highest 2 % of flows, sorted apart", "%", "smaller"),
-        Metric("low_rmse", "low-flow RMSE", "root mean squared error of the lowest 30 % of flows, sorted apart", "mm/d", "smaller"),
-        Metric("peak_rmse", "peak-flow RMSE", "root mean squared error of the highest 2 % of flows, sorted apart", "mm/d", "smaller"),
-    )
-}
 
 MODELS = {
     "lstm": "an LSTM gives streamflow from forcing and attributes",
@@ -199,7 +178,6 @@ FORCINGS = {
 }
 # What is observed: discharge to learn from, the others to judge by. No network sees them, unless a study lists one as forcing. The value of
 # a satellite's composite of 8 days stands on its first day.
-COMPOSITE = "mm/8d"
 OBSERVATIONS = {"et_obs": COMPOSITE, "swe_obs": "mm", TARGET: "mm/d"}
 
 # Table A1 of Feng et al. (2024), under the names of the CAMELS files ("geol_porostiy" is spelt so there).

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import pandas as pd
 
 from studyhub.catalog import METRICS
 from studyhub.errors import DataError
+from studyhub.report import kept
+from studyhub.report.rescored import completed
 from studyhub.study.cells import Cell
 from studyhub.study.epochs import read_epochs
 from studyhub.study.files import make_folder, read_json, writing
@@ -24,7 +26,14 @@ from studyhub.study.store import Store, claim_text
 SCORES, SIMULATION, LISTS, MIRROR = "scores.parquet", "simulation.parquet", "split.csv", "mirror.json"
 CELL_COLUMNS = {"trial": "str", "arm": "str", "fold": "int64", "seed": "int64"}
 COLUMNS = CELL_COLUMNS | {"basin": "str", "period": "str"} | dict.fromkeys(METRICS, "float64") | {"days": "int64"}
-FACTS = {"gauge_lat": "lat", "gauge_lon": "lon", "climate_group": "climate"}
+FACTS = {
+    "gauge_lat": "lat",
+    "gauge_lon": "lon",
+    "climate_group": "climate",
+    "continent": "continent",
+    "huc_02": "huc_02",
+    "dataset": "dataset",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Results:
     spec : the study as it was last launched
     runs : its cells, in the plan's order
     scores : one row per cell, basin and period, of finished trials; columns as ``COLUMNS``
-    basins : what is known of each basin: basin, lat, lon, climate; missing is NaN or None
+    basins : what is known of each basin: basin, lat, lon, climate, continent, huc_02, dataset; missing is NaN or None
     data : source and content hash of the data, and how they were split
     text : the study file as it was resolved, with remarks on where it came from
     declared : claim -> whether it came after results
@@ -132,6 +141,30 @@ class Results:
         columns = ["arm", "basin", "date", "qobs", "qsim", "seed"]
         return pd.concat(parts, ignore_index=True).filter(columns) if parts else pd.DataFrame(columns=columns)
 
+    def signatures(self) -> pd.DataFrame:
+        """Return signatures of each arm, means over its finished trials: arm, basin, `catalog.SIGNATURES`, each also as ``<name>_obs``."""
+        return kept.signatures(self._finished())
+
+    def parameters(self) -> pd.DataFrame:
+        """Return what each arm with a water balance has learned: arm, basin, parameter, mean, low, high, daily.
+
+        Means over components, days, and finished trials; the range is the widest of any trial. Arm, basin and parameter are categories.
+        """
+        return kept.parameters(self._finished())
+
+    def benchmarks(self) -> pd.DataFrame:
+        """Return metrics of discharge of what needs no model: basin, benchmark ("climatology" or "mean"), metrics."""
+        return kept.benchmarks(self._finished())
+
+    def attributes(self) -> pd.DataFrame:
+        """Return everything that is known of the study's basins: basin, then facts and attributes; no rows where that was not kept."""
+        return kept.attributes(self.folder)
+
+    def _finished(self) -> Iterator[tuple[str, Path]]:
+        """Arm and files of each finished trial, arms in the study's order."""
+        for arm in self.arms:
+            yield from ((arm, run.files) for run in self.of(arm) if run.state == "finished" and run.files is not None)
+
 
 def collect(store: Store, name: str) -> Results:
     """Read a study and all that its trials have left so far.
@@ -149,7 +182,19 @@ def collect(store: Store, name: str) -> Results:
     runs = tuple(_run(store.trial_folder(cell.trial), cell, *found) for cell, found in zip(study.cells, looks, strict=True))
     basins = _basins(study.data.get("basins") or {})
     lists, declared, mlflow = _lists(store.study_folder(name)), store.declared(name), _mlflow(store.study_folder(name))
-    return Results(spec, runs, scores(runs), basins, study.data, study.spec_text, declared, lists, store.searches(name), mlflow)
+    return Results(
+        spec,
+        runs,
+        scores(runs),
+        basins,
+        study.data,
+        study.spec_text,
+        declared,
+        lists,
+        store.searches(name),
+        mlflow,
+        store.study_folder(name),
+    )
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:
@@ -198,7 +243,8 @@ def _scores(run: Run) -> pd.DataFrame:
     path = _file(run, SCORES)
     cell = run.cell
     try:
-        table = pd.read_parquet(path).assign(trial=cell.trial, arm=cell.arm, fold=cell.fold, seed=cell.seed)
+        table = completed(pd.read_parquet(path), path.with_name(SIMULATION))
+        table = table.assign(trial=cell.trial, arm=cell.arm, fold=cell.fold, seed=cell.seed)
         return pd.DataFrame({column: table[column].astype(dtype) for column, dtype in COLUMNS.items()})
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(path, error) from None

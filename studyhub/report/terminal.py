@@ -12,6 +12,7 @@ from studyhub.study.status import told
 from studyhub.study.wording import shortened
 
 ARM_WIDTH = 24  # characters of an arm's name that there is always room for
+MAIN = tuple(name for name, metric in METRICS.items() if metric.main)
 UNDEFINED = "*: without the basins in which the metric is not defined (values that never change, or not in an external table)"
 
 
@@ -22,7 +23,7 @@ def table(results: Results, width: int) -> Table:
     names = dict(zip(trials, shortened(trials, max(width // 3, ARM_WIDTH)), strict=True))
     shown = _fitting(width - max(map(len, names.values())) - max(map(len, trials.values())))
     out = Table(title="Medians over basins", title_justify="left", caption_justify="left", header_style="bold", box=None, pad_edge=False)
-    notes = [] if len(shown) == len(METRICS) else [f"{', '.join(list(METRICS)[len(shown) :])}: in the scores' file"]
+    notes = [] if len(shown) == len(MAIN) else [f"{', '.join(MAIN[len(shown) :])}: in the scores' file"]
     if any(row["basins"] > row[f"{name}_basins"] > 0 for row in found for name in shown):
         notes.append(UNDEFINED)
     out.caption = "\n".join(notes) or None
@@ -51,7 +52,7 @@ def _fitting(width: int) -> list[str]:
     """Metrics whose columns fit into ``width`` characters, with the two columns that are always there; at least one."""
     left = width - len("  period  basins  ")
     shown = []
-    for name in METRICS:
+    for name in MAIN:
         left -= max(len(name), len("-100.000")) + 2
         if left < 0 and shown:
             break

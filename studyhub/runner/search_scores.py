@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studyhub.catalog import METRICS
+from studyhub.catalog import IDEALS, METRICS
 from studyhub.errors import StoreError
 from studyhub.runner.outputs import SCORES
 from studyhub.stats.signed_rank import p_value
@@ -90,12 +90,13 @@ def worst(objectives: Sequence[str]) -> Judged:
 
 
 def _loss(metric: str, scores: np.ndarray) -> np.ndarray:
-    sense = {"larger": -scores, "smaller": scores, "zero": np.abs(scores)}
-    return np.nan_to_num(sense[METRICS[metric].direction], nan=math.inf, posinf=math.inf, neginf=-math.inf)
+    direction = METRICS[metric].direction
+    loss = np.abs(scores - IDEALS[direction]) if direction in IDEALS else -scores if direction == "larger" else scores
+    return np.nan_to_num(loss, nan=math.inf, posinf=math.inf, neginf=-math.inf)
 
 
 def values(judged: Judged, objectives: Sequence[str]) -> list[float] | None:
-    """Medians as a table shows them: in the metric's own sense, of absolute values where nearest to zero is best; None where of no use."""
+    """Medians as a table shows them: in the metric's own sense, of distances where nearest to zero or one is best; None where of no use."""
     if not judged.usable:
         return None
     return [-loss if METRICS[name].direction == "larger" else loss for name, loss in zip(objectives, judged.medians, strict=True)]

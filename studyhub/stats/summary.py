@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from studyhub.catalog import METRICS
+from studyhub.catalog import IDEALS, METRICS
 
 
 def per_basin(scores: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
@@ -19,9 +19,9 @@ def per_basin(scores: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def judged(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores as comparisons see them: absolute values of the metrics of which those nearer to zero are better."""
-    near = [name for name, metric in METRICS.items() if metric.direction == "zero"]
-    return scores.assign(**{name: scores[name].abs() for name in near})
+    """Return scores as comparisons see them: distances from the ideal, of the metrics of which those nearer to it are better."""
+    near = {name: IDEALS[metric.direction] for name, metric in METRICS.items() if metric.direction in IDEALS}
+    return scores.assign(**{name: (scores[name] - ideal).abs() for name, ideal in near.items()})
 
 
 def medians(scores: pd.DataFrame) -> pd.DataFrame:
