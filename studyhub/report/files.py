@@ -12,14 +12,14 @@ from studyhub.study.wording import listed
 
 FILES = "report.json"
 ADVICE = "make the folder writable, or name another with --out"
-OURS = re.compile(r"index\.html|report\.json|(tables|figures)/[A-Za-z0-9_]+\.(csv|tex|svg)")
+OURS = re.compile(r"index\.html|report\.json|(tables|figures|texts)/[A-Za-z0-9_]+\.(csv|tex|svg|txt|md)")
 
 
 def write(page: Page, out: Path) -> Path:
     """Write a report in place of an earlier one.
 
-    ``index.html`` needs none of the other files; ``tables/`` and ``figures/`` hold its content as CSV, LaTeX and SVG, ``report.json`` lists
-    them all. What an earlier report has left and this one has not goes; no other file is touched.
+    ``index.html`` needs none of the other files; ``tables/``, ``figures/`` and ``texts/`` hold its content as CSV, LaTeX, SVG and text,
+    ``report.json`` lists them all. What an earlier report has left and this one has not goes; no other file is touched.
 
     Raises
     ------
@@ -31,11 +31,13 @@ def write(page: Page, out: Path) -> Path:
         texts |= {f"tables/{table.name}.csv": table.csv(), f"tables/{table.name}.tex": table.latex()}
     for figure in page.figures():
         texts |= {f"figures/{figure.name}.svg": figure.svg, f"figures/{figure.name}.csv": csv(figure)}
+    for document in page.documents():
+        texts |= {f"texts/{document.name}.{ending}": text for ending, text in document.forms.items()}
     earlier = _earlier(out)
     taken = [name for name in texts if name not in earlier and (out / name).exists()]
     if taken:
         raise StoreError(f"{out}: holds files that are not of a report ({listed(taken, most=3)}); name another folder with --out")
-    for folder in ("tables", "figures"):
+    for folder in ("tables", "figures", *(("texts",) if page.documents() else ())):
         make_folder(out / folder, ADVICE)
     texts[FILES] = json.dumps({"kind": page.kind, "name": page.name, "files": list(texts)}, indent=1) + "\n"
     write_texts({out / name: text for name, text in texts.items()}, ADVICE)

@@ -17,6 +17,16 @@ LONG = 18  # characters from which a cell may break into lines
 
 
 @dataclass(frozen=True)
+class Document:
+    """A text to be read, copied and taken along: ``paragraphs`` as they stand in the page, ``forms`` by ending ("txt", "md", "tex")."""
+
+    name: str
+    title: str
+    paragraphs: tuple[str, ...]
+    forms: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page. ``folded`` tables, and a ``text``, are shown when they are asked for; ``files`` are only to be downloaded."""
 
@@ -28,12 +38,14 @@ class Section:
     files: tuple[Table, ...] = ()
     interactive: tuple[Interactive, ...] = ()
     notes: tuple[str, ...] = ()
+    documents: tuple[Document, ...] = ()
     text_title: str = ""
     text: str = ""
 
     @property
     def empty(self) -> bool:
-        return not (self.tables or self.figures or self.folded or self.files or self.interactive or self.notes or self.text)
+        shown = (self.tables, self.figures, self.folded, self.files, self.interactive, self.notes, self.documents, self.text)
+        return not any(shown)
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,9 @@ class Page:
     def figures(self) -> list[Figure]:
         return [figure for section in self.sections for figure in section.figures]
 
+    def documents(self) -> list[Document]:
+        return [document for section in self.sections for document in section.documents]
+
 
 def html(page: Page) -> str:
     """The whole page: style, figures and data inside, no script, nothing to fetch."""
@@ -81,6 +96,7 @@ def _section(section: Section, colours: Mapping[str, str]) -> dict[str, Any]:
         "tables": [_table(table, colours) for table in section.tables],
         "folded": [_table(table, colours) for table in section.folded],
         "figures": [_figure(figure) for figure in section.figures],
+        "documents": [vars(document) | {"links": _forms(document)} for document in section.documents],
         "downloads": [_link(f"{table.title} (CSV)", f"{table.name}.csv", "text/csv", table.csv()) for table in section.files],
     }
 
@@ -117,6 +133,11 @@ def _figure(figure: Figure) -> dict[str, Any]:
             _link("data (CSV)", f"{figure.name}.csv", "text/csv", csv(figure)),
         ],
     }
+
+
+def _forms(document: Document) -> list[dict[str, str]]:
+    kinds = {"txt": ("text", "text/plain"), "md": ("Markdown", "text/markdown"), "tex": ("LaTeX", "text/x-tex")}
+    return [_link(kinds[ending][0], f"{document.name}.{ending}", kinds[ending][1], text) for ending, text in document.forms.items()]
 
 
 def csv(figure: Figure) -> str:
