@@ -77,6 +77,7 @@ class Results:
     lists : basins and periods of each fold; None where they were not kept
     searches : what each search has tried and chosen, as `Store.searches` gives it
     mlflow : where its runs were written to MLflow last, as `studyhub.runner.mirroring` notes it; None where they were not
+    folder : of the study
     """
 
     spec: StudySpec
@@ -89,6 +90,7 @@ class Results:
     lists: Frozen | None = None
     searches: Sequence[Mapping[str, Any]] = ()
     mlflow: str | None = None
+    folder: Path | None = None
 
     def late(self, better: str, than: str, metric: str) -> bool | None:
         """Tell whether a claim was declared when both arms had results already; None where nobody has noted it."""
