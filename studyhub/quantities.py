@@ -127,8 +127,9 @@ SIGNATURES = {
         Signature("q_mean", "mean flow", "mean discharge", "mm/d"),
         Signature("runoff_ratio", "runoff ratio", "mean discharge over mean precipitation", "-"),
         Signature(
-            "slope_fdc", "slope of the FDC", "slope of the logarithmic flow duration curve between its 33rd and 66th percentile", "-"
+            "slope_fdc", "slope of the FDC", "slope of the flow duration curve from its 33rd to its 66th percentile, over the mean", "-"
         ),
+        Signature("slope_fdc_log", "slope of the log FDC", "slope of the logarithmic flow duration curve between these percentiles", "-"),
         Signature("q5", "Q5", "low flow: 5 % quantile of discharge", "mm/d"),
         Signature("q95", "Q95", "high flow: 95 % quantile of discharge", "mm/d"),
         Signature("high_q_freq", "frequency of high flow", "days with more than 9 times the median discharge", "d/yr"),

@@ -108,7 +108,7 @@ def score(sim: ArrayLike, obs: ArrayLike) -> dict[str, NDArray]:
     """All metrics of discharge and ``days``, each [basin], in the order of the scores' columns."""
     pairs = Pairs(sim, obs)
     with np.errstate(all="ignore"):
-        return {quantity.__name__: quantity.of(pairs) for quantity in DISCHARGE} | {"days": pairs.days}
+        return {quantity.name: quantity.of(pairs) for quantity in DISCHARGE} | {"days": pairs.days}
 
 
 def _distance(r: Values, variability: Values, bias: Values) -> Values:

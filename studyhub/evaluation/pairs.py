@@ -33,12 +33,12 @@ class Pairs:
 
     @cached_property
     def means(self) -> tuple[Values, Values]:
-        return self._mean(self.sim), self._mean(self.obs)
+        return self.mean(self.sim), self.mean(self.obs)
 
     @cached_property
     def deviations(self) -> tuple[Values, Values]:
         """Standard deviations; exactly 0 where all values are equal, which a mean's rounding would hide."""
-        s, o = (np.sqrt(self._mean(anomaly**2)) for anomaly in self.anomalies)
+        s, o = (np.sqrt(self.mean(anomaly**2)) for anomaly in self.anomalies)
         return np.where(_constant(self.sim), 0.0, s), np.where(_constant(self.obs), 0.0, o)
 
     @property
@@ -50,12 +50,12 @@ class Pairs:
     def correlation(self) -> Values:
         s, o = self.anomalies
         sigma_s, sigma_o = self.deviations
-        return self._mean(s * o) / nonzero(sigma_s * sigma_o)
+        return self.mean(s * o) / nonzero(sigma_s * sigma_o)
 
     @cached_property
     def squared_error(self) -> Values:
         """Mean squared error, mm2/d2."""
-        return self._mean((self.sim - self.obs) ** 2)
+        return self.mean((self.sim - self.obs) ** 2)
 
     @cached_property
     def low(self) -> Slice:
@@ -74,7 +74,8 @@ class Pairs:
         s, o = self._ascending
         return quantile(s, self.days, share), quantile(o, self.days, share)
 
-    def _mean(self, values: Values) -> Values:
+    def mean(self, values: Values) -> Values:
+        """Mean over the days that have both values."""
         return np.where(self.there, values, 0.0).sum(axis=1) / nonzero(self.days)
 
     def _sorted(self, begin: NDArray, end: NDArray) -> Slice:
@@ -91,7 +92,7 @@ class Quantity:
     """A formula as a function of sim and obs, both [basin, day]: one value per basin."""
 
     def __init__(self, of: Callable[[Pairs], Values]):
-        self.of = of
+        self.of, self.name = of, of.__name__
         update_wrapper(self, of)
 
     def __call__(self, sim: ArrayLike, obs: ArrayLike) -> Values:

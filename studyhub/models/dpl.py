@@ -109,13 +109,15 @@ class DifferentiableModel(nn.Module):
             values, fluxes, report, path = self._in_evaluation(hidden, static, forcing, warmup, ("qsim", *outputs), stores)
         means = {name: flux.mean(-1) for name, flux in fluxes.items()}
         routing = self._routing(static)
-        discharge = _routed(means.pop("qsim"), routing, warmup)
+        runoff = means.pop("qsim")
+        discharge = _routed(runoff, routing, warmup)
         return Simulation(
             discharge,
             solve=report,
             fluxes={name: flux[warmup:] for name, flux in means.items()},
             parameters=values | routing if parameters else {},
             stores={} if path is None else dict(zip(self.physics.store_names, path[warmup:].mean(2).unbind(-1), strict=True)),
+            runoff=runoff[warmup:],
         )
 
     def _in_training(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:

@@ -26,6 +26,7 @@ class Simulation:
     fluxes : name -> [time, basin], mm/d
     parameters : name -> values of the water-balance model's parameters, in their units
     stores : name -> [time, basin], mm at the end of the day, mean over components
+    runoff : [time, basin], mm/d, discharge before it is routed; None for a model without a water balance
     """
 
     discharge: Tensor
@@ -34,6 +35,7 @@ class Simulation:
     fluxes: dict[str, Tensor] = field(default_factory=dict)
     parameters: dict[str, Tensor] = field(default_factory=dict)
     stores: dict[str, Tensor] = field(default_factory=dict)
+    runoff: Tensor | None = None
 
     def daily(self, parameter: str) -> bool:
         """Tell a daily parameter [time, basin, component] from a static one [basin, component] or one of routing [basin]."""

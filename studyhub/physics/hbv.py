@@ -148,6 +148,7 @@ _BASIC = Physics(
         ("et", ("evapotranspiration",)),
         ("baseflow", ("baseflow",)),
     ),
+    snow=("SP", "LQ"),
 )
 
 HBV = replace(

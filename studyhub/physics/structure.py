@@ -69,6 +69,7 @@ class Physics:
     stages : order of a sequential sweep
     outputs : (name, fluxes summed) pairs, in mm/d
     capillary : the same model with capillary rise, where it has one
+    snow : stores that together are the snow water equivalent; none for a model that leaves snow out
     routed : whether its discharge is still to be routed to the outlet; False for a model that has a unit hydrograph of its own
     """
 
@@ -80,9 +81,11 @@ class Physics:
     stages: tuple[Stage, ...]
     outputs: tuple[tuple[str, tuple[str, ...]], ...]
     capillary: "Physics | None" = None
+    snow: tuple[str, ...] = ()
     routed: bool = True
 
     def __post_init__(self) -> None:
+        assert {*self.snow} <= {*self.store_names}, f"{self.name}: snow is in {self.snow}, which are not all stores"
         known = {*self.store_names, *self.parameter_names, *(symbol for symbol, _ in self.symbols)}
         for flux in self.fluxes:
             unknown = set(flux.arguments) - known

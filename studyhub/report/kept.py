@@ -111,8 +111,9 @@ class _Gathered:
 
     def keys(self) -> tuple[list[pd.Categorical], tuple[np.ndarray, np.ndarray]]:
         """Names of what there is, and its places in the arrays."""
-        rows = np.nonzero(self.seen)
-        return [pd.Categorical.from_codes(codes, list(known)) for codes, known in zip(rows, self.names, strict=False)], rows
+        first, second = np.nonzero(self.seen)
+        names = [pd.Categorical.from_codes(codes, list(known)) for codes, known in zip((first, second), self.names, strict=False)]
+        return names, (first, second)
 
     def means(self) -> np.ndarray:
         return np.divide(self.sums, self.counts, out=np.full(self.sums.shape, np.nan), where=self.counts > 0)

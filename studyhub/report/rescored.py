@@ -32,7 +32,8 @@ def completed(scores: pd.DataFrame, simulation: Path) -> pd.DataFrame:
 
 def _scored(simulation: Path, basins: list[str]) -> dict[str, np.ndarray]:
     days = pd.read_parquet(simulation, columns=["basin", "date", "qobs", "qsim"], filters=[("basin", "in", basins)])
-    rows, (columns, dates) = pd.Index(basins).get_indexer(days["basin"].astype("str")), pd.factorize(days["date"], sort=True)
+    rows = pd.Index(basins).get_indexer(pd.Index(days["basin"].astype("str")))
+    columns, dates = pd.factorize(days["date"], sort=True)
     sim, obs = np.full((2, len(basins), len(dates)), np.nan)
     sim[rows, columns], obs[rows, columns] = days["qsim"].to_numpy(), days["qobs"].to_numpy()
     return score(sim, obs)

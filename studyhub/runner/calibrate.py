@@ -34,7 +34,7 @@ MODULE = "studyhub.runner.calibrate"
 UPDATES, TESTED = 5, 64  # updates of an epoch; basins that are tested
 MOST = 5  # arms named at once
 # Files of an attempt whose size grows with the basins that are tested.
-OF_BASINS = ("scores.parquet", "simulation.parquet", "parameters.parquet")
+OF_BASINS = ("scores.parquet", "signatures.parquet", "simulation.parquet", "parameters.parquet", "benchmarks.parquet")
 
 
 def calibrate_unknown(

@@ -16,6 +16,7 @@ from studyhub.data.record import Record
 from studyhub.data.shards import Shards
 from studyhub.errors import DataError
 from studyhub.runner import outputs
+from studyhub.runner.judged import Observed, Simulated
 from studyhub.study.external import SEED
 from studyhub.study.files import writing
 from studyhub.study.leases import Lease
@@ -61,7 +62,7 @@ def run(name: str, external: External, table: Path, shards: Shards, store: Store
         if lease is None:
             time.sleep(WAIT_SECONDS)  # another launch is at it
         else:
-            _keep(lease, external, table, paired, begun)
+            _keep(lease, external, table, paired, shards, begun)
     return result
 
 
@@ -93,12 +94,13 @@ def _unscored(dropped: dict[str, list[str]], lacking: dict[str, int]) -> str:
     return f"{'; '.join(counts)}; choose a test period that the table covers"
 
 
-def _keep(lease: Lease, external: External, table: Path, paired: Paired, begun: float) -> None:
+def _keep(lease: Lease, external: External, table: Path, paired: Paired, shards: Shards, begun: float) -> None:
     with writing(lease.folder):
         with outputs.Outputs(lease.folder, paired.record.basins) as files:
             for first in range(0, len(paired.record.basins), BASINS_AT_ONCE):
                 some = slice(first, first + BASINS_AT_ONCE)
-                files.add_days(paired.record.select(paired.record.basins[some]), {"qsim": paired.qsim[some]})
+                basins = paired.record.basins[some]
+                files.add_days(paired.record.select(basins), Simulated(paired.qsim[some]), Observed.read(shards, basins, external.test))
     lease.finish(
         {
             "state": "finished",

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from studyhub.data.record import Record
 from studyhub.evaluation import metrics
+from studyhub.runner.judged import Observed, Simulated, benchmarks_of, signatures_of
+from studyhub.runner.judged import scores as judged_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 
 TEST = "test"
 SCORES, SIMULATION, PARAMETERS = "scores.parquet", "simulation.parquet", "parameters.parquet"
+SIGNATURES, BENCHMARKS = "signatures.parquet", "benchmarks.parquet"
 
 
 class Outputs:
     """Files of the test period in a folder: complete once it is closed, none where anything has failed until then.
 
-    ``scores.parquet``: basin, period, metrics. ``simulation.parquet``: basin, date, qobs, qsim and other fluxes in mm/d. For a model with a
-    water balance also ``parameters.parquet``: basin, parameter, mean and range over components and days in its unit, whether it is daily.
+    ``scores.parquet``: basin, period, metrics. ``simulation.parquet``: basin, date, qobs, qsim and other fluxes in mm/d.
+    ``signatures.parquet``: basin, signatures of the simulated and (``<name>_obs``) the observed days. For a model with a water balance also
+    ``parameters.parquet``: basin, parameter, mean and range over components and days in its unit, whether it is daily. Where a training
+    period is known, ``benchmarks.parquet``: basin, benchmark, metrics of discharge.
 
     Parameters
     ----------
@@ -36,8 +41,7 @@ class Outputs:
 
     def __init__(self, folder: Path, basins: tuple[str, ...]):
         self.folder, self.basins = folder, basins
-        self._scores: list[pd.DataFrame] = []
-        self._parameters: list[pd.DataFrame] = []
+        self._tables: dict[str, list[pd.DataFrame]] = {name: [] for name in (SCORES, SIGNATURES, PARAMETERS, BENCHMARKS)}
         self._days: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -49,45 +53,65 @@ class Outputs:
             if self._days is not None:
                 self._days.close()
             if kind is None:
-                write_table(self.folder / SCORES, self._scores)
-                if self._parameters:
-                    write_table(self.folder / PARAMETERS, self._parameters)
+                for name, parts in self._tables.items():
+                    if parts or name == SCORES:
+                        write_table(self.folder / name, parts)
                 whole = True
         finally:
             if not whole:  # on a full disk, that makes room to say so
-                for name in (SCORES, SIMULATION, PARAMETERS):
+                for name in (*self._tables, SIMULATION):
                     (self.folder / name).unlink(missing_ok=True)
 
-    def add(self, record: Record, simulation: "Simulation") -> None:
-        """Score what a model did, and write it with all fluxes and parameters that it gives.
+    def add(self, record: Record, simulation: "Simulation", observed: Observed, snow: Sequence[str] = ()) -> None:
+        """Judge what a model did, and write it with all fluxes and parameters that it gives.
 
         Parameters
         ----------
         record : some of the basins, days of the test period
         simulation : of the same basins and days
+        observed : what is known of them beside discharge
+        snow : stores that hold the water in snow together
         """
-        self.add_days(record, {name: rows(values) for name, values in ({"qsim": simulation.discharge} | simulation.fluxes).items()})
+        fluxes = {name: rows(values) for name, values in simulation.fluxes.items()}
+        simulated = Simulated(
+            rows(simulation.discharge),
+            fluxes.get("et"),
+            np.sum([rows(simulation.stores[name]) for name in snow], axis=0) if snow and simulation.stores else None,
+            fluxes.get("baseflow"),
+            None if simulation.runoff is None else rows(simulation.runoff),
+        )
+        self.add_days(record, simulated, observed, fluxes)
         if simulation.parameters:
-            self._parameters.append(parameters(record.basins, simulation))
+            self._tables[PARAMETERS].append(parameters(record.basins, simulation))
 
-    def add_days(self, record: Record, fluxes: Mapping[str, np.ndarray]) -> None:
-        """Score and write simulated days.
+    def add_days(self, record: Record, simulated: Simulated, observed: Observed, fluxes: Mapping[str, np.ndarray] | None = None) -> None:
+        """Judge and write simulated days.
 
         Parameters
         ----------
-        fluxes : "qsim" and perhaps others -> [basin, time], mm/d, NaN where missing
+        fluxes : others than discharge that are to be written -> [basin, time], mm/d
         """
-        scored = metrics.score(fluxes["qsim"], record.variable("qobs"))
-        self._scores.append(table_of(record.basins, scored))
-        table = pa.Table.from_pandas(long(record, {"qobs": record.variable("qobs"), **fluxes}, self.basins), preserve_index=False)
+        qobs, dates = record.variable("qobs"), record.dates
+        self._tables[SCORES].append(table_of(record.basins, judged_scores(simulated, qobs, dates, observed)))
+        self._tables[SIGNATURES].append(pd.DataFrame({"basin": record.basins} | signatures_of(simulated, qobs, dates, observed)))
+        found = benchmarks_of(record.basins, qobs, dates, observed)
+        self._tables[BENCHMARKS] += [] if found is None else [found]
+        table = pa.Table.from_pandas(
+            long(record, {"qobs": qobs, "qsim": simulated.qsim, **(fluxes or {})}, self.basins), preserve_index=False
+        )
         if self._days is None:
             self._days = pq.ParquetWriter(self.folder / SIMULATION, table.schema, compression="zstd")
         self._days.write_table(table)
 
 
 def scores(record: Record, simulation: "Simulation") -> dict[str, np.ndarray]:
-    """Metric -> value per basin, and the days they are from."""
+    """Metric of discharge -> value per basin, and the days they are from."""
     return metrics.score(rows(simulation.discharge), record.variable("qobs"))
+
+
+def efficiency(record: Record, simulation: "Simulation") -> np.ndarray:
+    """NSE of discharge per basin."""
+    return metrics.nse(rows(simulation.discharge), record.variable("qobs"))
 
 
 def table_of(basins: tuple[str, ...], scored: Mapping[str, np.ndarray]) -> pd.DataFrame:

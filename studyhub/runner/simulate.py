@@ -27,6 +27,11 @@ def physics_forcing(model: Model) -> tuple[str, ...] | None:
     return None if model.kind == "lstm" else PHYSICS[model.physics].forcing
 
 
+def snow_stores(model: Model) -> tuple[str, ...]:
+    """Stores of the water balance that hold the water in snow together; none for a model without them."""
+    return PHYSICS[model.physics].snow if model.kind == "dpl" else ()
+
+
 @dataclass
 class Simulator:
     """Runs a model over basins and days.

@@ -24,7 +24,8 @@ from studyhub.evaluation.metrics import score
 from studyhub.models.build import build
 from studyhub.models.target import TargetScaler
 from studyhub.runner import outputs, resume, trained
-from studyhub.runner.simulate import BASINS_AT_ONCE, Simulator, physics_forcing
+from studyhub.runner.judged import Observed
+from studyhub.runner.simulate import BASINS_AT_ONCE, Simulator, physics_forcing, snow_stores
 from studyhub.solvers.march import Diverged, SolveReport
 from studyhub.study.provenance import provenance
 from studyhub.study.settings import Period, Trial
@@ -215,9 +216,11 @@ class _Stage:
         """Score the test period once and write what the model did there."""
         split, basins = self.trial.split, self.trial.test_basins
         self.during, solve = "test", None
+        snow = snow_stores(self.trial.model) if "swe_obs" in self.shards.variables else ()  # stores cost memory
         with outputs.Outputs(folder, basins) as files:
-            for record, simulation in self.simulator.blocks(self.shards, basins, split.test, split.test_warmup, complete=True):
-                files.add(record, simulation)
+            blocks = self.simulator.blocks(self.shards, basins, split.test, split.test_warmup, complete=True, stores=bool(snow))
+            for record, simulation in blocks:
+                files.add(record, simulation, Observed.read(self.shards, record.basins, split.test, split.train), snow)
                 if simulation.solve is not None:
                     solve = simulation.solve if solve is None else solve.then(simulation.solve)
         return asdict(solve) if isinstance(solve, SolveReport) else None
@@ -226,7 +229,7 @@ class _Stage:
         """Median NSE over the training basins in the validation period."""
         self.during, scores = "validation", []
         for record, simulation in self.simulator.blocks(self.shards, self.trial.train_basins, period, self.trial.split.test_warmup):
-            scores.append(outputs.scores(record, simulation)["nse"])
+            scores.append(outputs.efficiency(record, simulation))
         self.during = "training"
         every = np.concatenate(scores)
         return float(np.nanmedian(every)) if np.isfinite(every).any() else float("nan")

@@ -81,7 +81,7 @@ def of(shards: Shards, columns: Columns = Columns(), test: Period = TEST) -> Ext
 
 def files_of(store: Store, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     folder = store.trial_folder(name) / store.result(name)["attempt"]
-    assert sorted(path.name for path in folder.iterdir()) == ["scores.parquet", "simulation.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == ["scores.parquet", "signatures.parquet", "simulation.parquet"]
     return pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "simulation.parquet")
 
 
