@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from studyhub.catalog import Direction
+from studyhub.catalog import IDEALS, Direction
 from studyhub.stats import signed_rank
 from studyhub.stats.families import benjamini_hochberg, holm
 from studyhub.stats.signed_rank import Alternative
@@ -48,8 +48,8 @@ class Comparison:
     ----------
     n : basins with a score of both arms
     n_dropped, dropped : basins left out, and how many for which reason
-    median_better, median_than : medians over the n basins (with direction "zero", of absolute values)
-    median_difference : median of the differences ``better - than``, in the metric's unit (with direction "zero", of absolute values)
+    median_better, median_than : medians over the n basins (with direction "zero" or "one", of distances from it)
+    median_difference : median of the differences ``better - than``, in the metric's unit (with direction "zero" or "one", of distances)
     hodges_lehmann, ci_low, ci_high : shift of these differences, with its two-sided 95 % interval
     rank_biserial : matched-pairs rank-biserial correlation, 1 where ``better`` is better in every basin
     wins, ties, losses : basins in which ``better`` is better, equal, worse
@@ -179,7 +179,7 @@ def _side(scores: pd.DataFrame, arm: str, question: Question) -> dict[str, float
     """One arm's score per basin, as `summary.per_basin` has it; infinite where any trial's is."""
     own = (scores["arm"] == arm).to_numpy()
     values = scores[question.metric].to_numpy(dtype=np.float64)[own]
-    values = np.abs(values) if question.direction == "zero" else values
+    values = np.abs(values - IDEALS[question.direction]) if question.direction in IDEALS else values
     basins, place = np.unique(scores["basin"].to_numpy(dtype=object)[own], return_inverse=True)
     infinite = np.bincount(place, weights=np.abs(values) > LARGEST) > 0
     sums = np.bincount(place, weights=np.where(np.abs(values) > LARGEST, 0.0, values))

@@ -71,7 +71,7 @@ def direction_of(metric: str, given: Direction | None) -> Direction:
     if metric.lower() in METRICS:
         return METRICS[metric.lower()].direction
     known = listed(METRICS)
-    raise DataError(f"{metric} is none of {known}; say with --direction whether larger, smaller or zero (nearest to it) is better")
+    raise DataError(f"{metric} is none of {known}; say with --direction whether larger, smaller, zero or one (nearest to it) is better")
 
 
 def _read(path: Path) -> pd.DataFrame:

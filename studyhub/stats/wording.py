@@ -3,14 +3,15 @@
 import math
 from typing import Literal
 
+from studyhub.catalog import IDEALS
 from studyhub.stats.compare import Comparison
 
 ALPHA = 0.05
 
 Verdict = Literal["shown", "not shown", "the other way", "no basins"]
 
-_BETTER = {"larger": "higher", "smaller": "lower", "zero": "nearer to zero"}
-_WORSE = {"larger": "lower", "smaller": "higher", "zero": "farther from zero"}
+_BETTER = {"larger": "higher", "smaller": "lower", "zero": "nearer to zero", "one": "nearer to one"}
+_WORSE = {"larger": "lower", "smaller": "higher", "zero": "farther from zero", "one": "farther from one"}
 
 
 def verdict(comparison: Comparison) -> Verdict:
@@ -60,7 +61,7 @@ def details(comparison: Comparison, label: str, unit: str) -> list[tuple[str, st
     c = comparison
     lines = [("basins", str(c.n)), *((f"left out: {reason}", str(count)) for reason, count in c.dropped.items())]
     if c.n:
-        of = f"|{label}|" if c.direction == "zero" else label
+        of = _distance(label, c)
         better, than, median = numbers(c.median_better, c.median_than, c.median_difference, digits=3)
         estimate, low, high = numbers(c.hodges_lehmann, c.ci_low, c.ci_high)
         scale = f"1: {c.better} better everywhere, -1: nowhere"
@@ -126,7 +127,7 @@ def _way(c: Comparison, better: bool) -> str:
 
 
 def _claim(c: Comparison, label: str, better: bool) -> str:
-    if c.direction == "zero":
+    if c.direction in IDEALS:
         return f"the {label} of {c.better} is {_way(c, better)} than that of {c.than}"
     return f"{c.better} has a {_way(c, better)} {label} than {c.than}"
 
@@ -154,7 +155,14 @@ def _interval(low: str, high: str) -> str:
 
 
 def _minus(c: Comparison) -> str:
-    return f"|{c.better}| - |{c.than}|" if c.direction == "zero" else f"{c.better} - {c.than}"
+    return f"{_distance(c.better, c)} - {_distance(c.than, c)}"
+
+
+def _distance(name: str, c: Comparison) -> str:
+    """What arms are compared by: how far from the ideal, where the nearest is best."""
+    if c.direction not in IDEALS:
+        return name
+    return f"|{name}|" if c.direction == "zero" else f"|{name} - {IDEALS[c.direction]:g}|"
 
 
 def _share(c: Comparison) -> str:

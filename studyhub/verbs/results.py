@@ -17,7 +17,7 @@ class Alternative(Enum):
 
 
 class Direction(Enum):
-    LARGER, SMALLER, ZERO = "larger", "smaller", "zero"
+    LARGER, SMALLER, ZERO, ONE = "larger", "smaller", "zero", "one"
 
 
 def report(
