@@ -32,7 +32,7 @@ def places(means: pd.DataFrame, arms: Sequence[str], metric: str) -> list[Place]
     if table.empty:
         return []
     direction, label = METRICS[metric].direction, METRICS[metric].label
-    good = {"larger": table, "smaller": -table, "zero": -table.abs()}[direction].mean(axis=1).sort_values(ascending=False, kind="stable")
+    good = {"larger": table, "zero": -table.abs()}.get(direction, -table).mean(axis=1).sort_values(ascending=False, kind="stable")
     spread = (table.max(axis=1) - table.min(axis=1)).sort_values(ascending=False, kind="stable")
     wanted = [("best", "Best basin", good.index), ("median", "Median basin", _from_middle(good.index))]
     if len(arms) > 1:

@@ -8,7 +8,7 @@ import pandas as pd
 from studyhub.catalog import METRICS
 from studyhub.report import figures
 from studyhub.report.collect import Results
-from studyhub.report.contents import metric_column
+from studyhub.report.contents import MAIN, metric_column
 from studyhub.report.figures import Figure
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, decimals, frame, whole
@@ -123,7 +123,7 @@ def _left_out(left_out: Sequence[Mapping[str, Any]]) -> Table:
 
 def _by_fold(results: Results) -> Table:
     """Medians over the basins of each fold; without rows where there is one fold only."""
-    columns = (Column("arm", "arm"), Column("fold", "fold"), *map(metric_column, METRICS), Column("basins", "basins", "", whole))
+    columns = (Column("arm", "arm"), Column("fold", "fold"), *map(metric_column, MAIN), Column("basins", "basins", "", whole))
     numbers = sorted({run.cell.fold for run in results.runs})
     names = {fold["number"]: fold["name"] for fold in (results.data.get("split") or {}).get("folds", ())}
     found = results.scores

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from studyhub.catalog import METRICS
+from studyhub.catalog import IDEALS, METRICS
 from studyhub.report.drawing.canvas import BELOW, INK, RIGHT, SOFT, WIDTH, Canvas, Figure, Key, canvas, legend_height
 from studyhub.report.drawing.names import SIZE, labels, measure, number, plain, stem
-from studyhub.report.drawing.view import heading
+from studyhub.report.drawing.view import distance, heading
 
 ROW, HEAD = 14.0, 17.0  # points for each effect, and for the name of a metric above its own
 NAMES = 150.0  # points for the names of the arms at most
@@ -80,9 +80,8 @@ def _panel(sheet: Canvas, axes: Axes, metric: str, rows: Sequence[Effect], names
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
-    label = f"|{found.label}|" if found.direction == "zero" else found.label
     unit = "" if found.unit in ("", "-") else f" ({'percentage points' if found.unit == '%' else found.unit})"
-    axes.set_title(f"Δ {label}{unit}", loc="left", pad=3, fontsize=SIZE, color=INK)
+    axes.set_title(f"Δ {distance(metric)}{unit}", loc="left", pad=3, fontsize=SIZE, color=INK)
     axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0.9)
     for place, effect in enumerate(rows):
         colour = CLAIM if effect.claimed else LOOKED
@@ -123,8 +122,8 @@ def _caption(effects: Sequence[Effect], shown: Sequence[Effect]) -> str:
             " Wide bars: intervals that take neighbouring basins as one, for neighbours err alike; where they hold zero and the thin ones "
         )
         text += "do not, the basins may not be as many witnesses as they seem."
-    if any(METRICS[effect.metric].direction == "zero" for effect in shown):
-        text += " |…|: of absolute values."
+    if any(METRICS[effect.metric].direction in IDEALS for effect in shown):
+        text += " |…|: how far from the ideal."
     if len(shown) < len(effects):
         text += f" Shown are {len(shown)} of {len(effects)} effects; the tables have all."
     return text

@@ -15,7 +15,7 @@ from studyhub.catalog import METRICS
 from studyhub.report.drawing.canvas import RIGHT, SOFT, WIDTH, Canvas, Figure, canvas
 from studyhub.report.drawing.ground import EDGE, SIDE, ground, height_of, places, size_of_marks
 from studyhub.report.drawing.names import SIZE, basins_in_words, number, plain, shorten, stem
-from studyhub.report.drawing.view import BETTER, axis, column, heading, limits, tidy
+from studyhub.report.drawing.view import BETTER, axis, column, distance, heading, limits, tidy
 
 BAR = 39.0  # points for the colour bar, its ticks and its label
 WIN, LOSE = "#2166ac", "#b2182b"  # text beside the ends of the colour map "RdBu"
@@ -71,7 +71,7 @@ def score_map(per_basin: pd.DataFrame, basins: pd.DataFrame, arm: str, metric: s
 
 
 def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, than: str, metric: str) -> Figure | None:
-    """Where ``better`` is better than ``than``: the difference of their scores, of absolute values where nearer to zero is better.
+    """Where ``better`` is better than ``than``: the difference of their scores, as `stats.summary.judged` gives them.
 
     None where no basin with both scores has coordinates.
     """
@@ -86,7 +86,7 @@ def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, t
     if not len(values):
         return None
     gains = values if found.direction == "larger" else -values
-    label = f"|{found.label}|" if found.direction == "zero" else found.label
+    label = distance(metric)
     rising = found.direction == "larger"
     scale = _Scale(_symmetric(values), "RdBu" if rising else "RdBu_r", f"Difference in {label} ({found.unit})")
     caption = (

@@ -32,14 +32,15 @@ def ranges(means: pd.DataFrame, bounds: Mapping[str, Parameter], arms: Sequence[
     arms : all arms of the report
     near : share of the range from which a value counts as near a bound
     """
+    means = means.astype({"arm": object, "parameter": object})
     data = means.loc[means["parameter"].isin(list(bounds)) & np.isfinite(means["mean"].to_numpy("float64"))]
     shown = keys(arms, list(data["arm"]), width=6, dashed=False)
     shown = {arm: shown[arm] for arm in list(shown)[:MOST_ARMS]}
     data = data.loc[data["arm"].isin(list(shown))]
     if data.empty:
         return None
-    low = data["parameter"].map({name: row.low for name, row in bounds.items()}).to_numpy("float64")
-    high = data["parameter"].map({name: row.high for name, row in bounds.items()}).to_numpy("float64")
+    table = pd.DataFrame({name: (row.low, row.high) for name, row in bounds.items()}).T
+    low, high = table.reindex(data["parameter"].astype(object)).to_numpy("float64").T
     data = data.assign(share=100 * (data["mean"].to_numpy("float64") - low) / (high - low))
     order = [name for name in bounds if name in set(data["parameter"])]
     told = {name: _bounds(bounds[name]) for name in order}

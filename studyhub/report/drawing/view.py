@@ -5,11 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from studyhub.catalog import METRICS, Metric
+from studyhub.catalog import IDEALS, METRICS, Metric
 from studyhub.report.drawing.names import basins_in_words, listed, plain
 
 UNIT_NAMES = {"-": "", "%": "_percent", "mm/d": "_mm_d"}
-BETTER = {"larger": "larger is better", "smaller": "smaller is better", "zero": "nearer to zero is better"}
+BETTER = {
+    "larger": "larger is better",
+    "smaller": "smaller is better",
+    "zero": "nearer to zero is better",
+    "one": "nearer to one is better",
+}
 STARTS = (0.5, 0.0, -0.5, -1.0, -2.0, -5.0, -10.0, -20.0, -50.0, -100.0, -1000.0)  # where an axis of efficiencies may begin
 UNSEEN, HALF = 0.02, 0.5  # share of scores that an axis of efficiencies may leave out above WORST, and of all
 WORST = -1.0  # an axis of efficiencies begins lower only where half of all scores would not be seen
@@ -24,6 +29,12 @@ def heading(name: str) -> str:
     """Name of a metric at the begin of a text, in which RMSE keeps its capitals."""
     label = METRICS[name].label
     return label[:1].upper() + label[1:]
+
+
+def distance(name: str) -> str:
+    """Name of what arms are compared by: where the nearest to an ideal is best, how far a score is from it."""
+    label, ideal = METRICS[name].label, IDEALS.get(METRICS[name].direction)
+    return label if ideal is None else f"|{label}|" if ideal == 0 else f"|{label} \u2212 {ideal:g}|"
 
 
 def axis(name: str) -> str:
@@ -49,7 +60,7 @@ def limits(values: np.ndarray, metric: Metric) -> tuple[float, float]:
     low, high = -_reach(-values), _reach(values)
     if metric.direction == "smaller":
         low = 0.0
-    return (low, high) if high > low else (min(low, 0.0) - (metric.direction == "zero"), 1.0)
+    return (low, high) if high > low else (min(low, 0.0) - (metric.direction in IDEALS), 1.0)
 
 
 def _start(values: np.ndarray) -> float:

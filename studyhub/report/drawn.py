@@ -1,0 +1,121 @@
+"""Sections of figures: scores over basins, on maps, and days of chosen basins."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import pandas as pd
+
+from studyhub.report import figures
+from studyhub.report.collect import Results
+from studyhub.report.contents import MAIN
+from studyhub.report.drawing.ground import Lines
+from studyhub.report.figures import Figure
+from studyhub.report.interactive.chart import Interactive
+from studyhub.report.interactive.explorer import explorer
+from studyhub.report.interactive.hydrographs import basins_to_show, hydrographs
+from studyhub.report.page import Section
+from studyhub.report.places import Place, places, shown_days
+from studyhub.stats.compare import Comparison
+from studyhub.stats.summary import judged, per_basin
+
+DRAWN = ("nse", "kge")  # metrics whose distribution over basins is drawn
+LEADING = "kge"  # what maps and hydrographs go by where no claim names a metric
+MAPPED_CLAIMS = 3
+Drawn = TypeVar("Drawn", Figure, Interactive)
+
+
+class Drawing:
+    """The figures of one report; all are given all arms, so that an arm has one colour throughout.
+
+    Parameters
+    ----------
+    means : scores of each arm and basin, means over folds and seeds, as `stats.summary.per_basin` gives them
+    comparisons : of the study's claims
+    """
+
+    def __init__(self, results: Results, means: pd.DataFrame, comparisons: Sequence[Comparison]):
+        self.results, self.arms = results, results.arms
+        self.told = [c for c in comparisons if c.n]
+        self.flat = means.reset_index()
+        wanted = dict.fromkeys((*MAIN, *(c.metric for c in self.told)))
+        self.judged = per_basin(judged(results.scores), list(wanted))
+
+    @property
+    def leading(self) -> str:
+        """Metric of the first claim that could be tested."""
+        return self.told[0].metric if self.told else LEADING
+
+    @property
+    def pairs(self) -> list[tuple[str, str, str]]:
+        """Arms and metric of the first few claims; without claims the first two arms."""
+        arms = self.results.scored_arms
+        claimed = [(c.better, c.than, c.metric) for c in self.told[:MAPPED_CLAIMS]]
+        return claimed or ([(arms[1], arms[0], LEADING)] if len(arms) > 1 else [])
+
+    def distributions(self) -> Section:
+        drawn = [figures.ecdf(self.flat, self.arms, metric) for metric in dict.fromkeys((*DRAWN, self.leading))]
+        return Section("distributions", "Over basins", figures=_there(drawn) if len(self.flat) else ())
+
+    def maps(self) -> Section:
+        """Scores of the arms of the first claim, and the differences of the first few claims."""
+        if self.flat.empty:
+            return Section("maps", "Maps")
+        basins, pairs = self.results.basins, self.pairs
+        of = list(dict.fromkeys(pairs[0][:2])) if pairs else self.results.scored_arms[:1]
+        shown = self.flat.loc[self.flat["arm"].isin(of)]
+        drawn = [figures.score_map(shown, basins, arm, pairs[0][2] if pairs else LEADING) for arm in of]
+        drawn += [figures.difference_map(self.judged.reset_index(), basins, *pair) for pair in pairs]
+        return Section("maps", "Maps", figures=_there(drawn), notes=self._missing_places())
+
+    def _missing_places(self) -> tuple[str, ...]:
+        """Say why there is no map."""
+        placed = self.results.basins.dropna(subset=["lat", "lon"])["basin"]
+        every = set(self.flat["basin"])
+        missing = every - set(placed)
+        if not missing:
+            return ()
+        return (f"Coordinates are known of {len(every) - len(missing)} basins; {len(missing)} are on no map.",)
+
+    def hydrographs(self) -> Section:
+        chosen = places(self.judged, self.results.scored_arms, self.leading) if len(self.flat) else []
+        titles = self._more({place.basin: place.title for place in chosen})
+        simulation = self.results.simulation(titles)
+        there = set(simulation["basin"])
+        drawn = [self._hydrograph(simulation, place) for place in chosen if place.basin in there]
+        begin = self.pairs[0][:2] if self.pairs else self.results.scored_arms[:1]
+        live = hydrographs(simulation, self.arms, titles, self.flat.set_index(["arm", "basin"]), self.leading, begin)
+        return Section("hydrographs", "Hydrographs", figures=_there(drawn), interactive=_there([live]), notes=self._missing_days())
+
+    def _more(self, titles: dict[str, str]) -> dict[str, str]:
+        """Titles of all basins whose hydrographs the page has room for, those that are drawn on it first."""
+        arms, test = self.results.scored_arms, self.results.spec.split.test
+        table = self.judged[self.leading].unstack("arm").reindex(columns=arms).dropna()
+        more = basins_to_show(table, list(titles), (test.end - test.start).days + 1, len(arms)) if titles else []
+        known = self.results.data.get("basins") or {}
+        return {basin: titles.get(basin) or f"{basin} {(known.get(basin) or {}).get('name') or ''}".strip() for basin in more}
+
+    def explore(self, lines: Lines = ()) -> Section:
+        """Any metric of any two arms, beginning with the first claim."""
+        chart = explorer(self.results, self.flat.set_index(["arm", "basin"]), self.pairs[0] if self.pairs else None, lines)
+        return Section("explore", "Explore", interactive=_there([chart]))
+
+    def _missing_days(self) -> tuple[str, ...]:
+        """Say which simulated days are not here."""
+        lacking = [run for run in self.results.runs if run.state == "finished" and not run.has_days]
+        if not lacking:
+            return ()
+        return (f"Of {len(lacking)} finished trials the simulated days are not here: an archive holds them where it was asked to.",)
+
+    def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Figure:
+        days = shown_days(simulation, place.basin, self.results.spec.split.test)
+        there = simulation["date"].between(pd.Timestamp(days.start), pd.Timestamp(days.end)) & (simulation["basin"] == place.basin)
+        shown = simulation.loc[there]
+        figure = figures.hydrograph(shown.drop(columns="seed"), self.arms, place.basin, place.name, place.title)
+        seeds = shown.groupby("seed", sort=False)["arm"].agg(lambda arms: ", ".join(dict.fromkeys(arms))).to_dict()
+        which = "; ".join(f"seed {seed}: {arms}" if len(seeds) > 1 else f"seed {seed}" for seed, arms in seeds.items())
+        return replace(figure, caption=f"{figure.caption} One training of each arm ({which}).")
+
+
+def _there(drawn: Sequence[Drawn | None]) -> tuple[Drawn, ...]:
+    return tuple(figure for figure in drawn if figure is not None)
