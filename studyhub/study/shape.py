@@ -135,7 +135,7 @@ class SearchKeys(Shape):
     sampler: Annotated[str, level("sampler", SAMPLERS)] = "tpe"
     scheduler: Annotated[str, level("scheduler", SCHEDULERS), BeforeValidator(lambda value: "none" if value is None else value)] = "none"
     rungs: Annotated[tuple[Count, ...], Field(strict=False), OrEmptyList] = ()
-    objectives: Annotated[tuple[Annotated[str, level("metric", METRICS)], ...], Field(strict=False, min_length=1), Distinct] = ("nse",)
+    objectives: Annotated[tuple[Annotated[str, level("metric", OBJECTIVES)], ...], Field(strict=False, min_length=1), Distinct] = ("nse",)
     validation: Validation = "period"
     seed: Seed = 1
     arms: SearchedArms = "all"
