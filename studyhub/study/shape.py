@@ -39,6 +39,9 @@ from studyhub.study.levels import (
     level,
 )
 
+# What a search looks at again and again, while models train, is discharge alone.
+OBJECTIVES = [name for name, metric in METRICS.items() if metric.of == "discharge"]
+
 
 class Synthetic(Shape):
     """Virtual basins, made when they are first needed."""
