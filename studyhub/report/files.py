@@ -6,33 +6,29 @@ from contextlib import suppress
 from pathlib import Path
 
 from studyhub.errors import StoreError
-from studyhub.report.page import Page, csv, html
+from studyhub.report.page import Page, html
 from studyhub.study.files import make_folder, read_json, write_texts
 from studyhub.study.wording import listed
 
 FILES = "report.json"
 ADVICE = "make the folder writable, or name another with --out"
-OURS = re.compile(r"index\.html|report\.json|(tables|figures|texts)/[A-Za-z0-9_]+\.(csv|tex|svg|txt|md)")
+OURS = re.compile(r"index\.html|report\.json|(tables|figures|texts)/[A-Za-z0-9_]+\.(csv|tex|svg|txt|md|parquet)")
 
 
 def write(page: Page, out: Path) -> Path:
     """Write a report in place of an earlier one.
 
-    ``index.html`` needs none of the other files; ``tables/``, ``figures/`` and ``texts/`` hold its content as CSV, LaTeX, SVG and text,
-    ``report.json`` lists them all. What an earlier report has left and this one has not goes; no other file is touched.
+    ``index.html`` needs none of the other files to be read; ``tables/``, ``figures/`` and ``texts/`` hold its content as CSV (Parquet where
+    it is much), LaTeX, SVG and text, ``report.json`` lists them all. What an earlier report has left and this one has not goes; no other
+    file is touched.
 
     Raises
     ------
     StoreError
         ``out`` cannot be written, or holds files of the same names that are not of a report.
     """
-    texts = {"index.html": html(page)}
-    for table in page.tables():
-        texts |= {f"tables/{table.name}.csv": table.csv(), f"tables/{table.name}.tex": table.latex()}
-    for figure in page.figures():
-        texts |= {f"figures/{figure.name}.svg": figure.svg, f"figures/{figure.name}.csv": csv(figure)}
-    for document in page.documents():
-        texts |= {f"texts/{document.name}.{ending}": text for ending, text in document.forms.items()}
+    found = page.files()
+    texts = {"index.html": html(page, found)} | {file.path: file.content for files in found.values() for file in files}
     earlier = _earlier(out)
     taken = [name for name in texts if name not in earlier and (out / name).exists()]
     if taken:

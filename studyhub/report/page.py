@@ -1,6 +1,5 @@
-"""The page: sections of tables and figures, put into HTML that needs nothing from outside."""
+"""The page: sections of tables, figures and charts, put into HTML that needs nothing from outside."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,21 +8,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from studyhub.report.answer import Answer
+from studyhub.report.document import Document
+from studyhub.report.downloads import File, files, links
+from studyhub.report.drawing.svg import themed
 from studyhub.report.figures import Figure
 from studyhub.report.interactive.chart import Interactive
+from studyhub.report.interactive.script import json_block, policy, scripts
 from studyhub.report.tables import Table
 
 LONG = 18  # characters from which a cell may break into lines
-
-
-@dataclass(frozen=True)
-class Document:
-    """A text to be read, copied and taken along: ``paragraphs`` as they stand in the page, ``forms`` by ending ("txt", "md", "tex")."""
-
-    name: str
-    title: str
-    paragraphs: tuple[str, ...]
-    forms: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -78,73 +71,78 @@ class Page:
     def figures(self) -> list[Figure]:
         return [figure for section in self.sections for figure in section.figures]
 
+    def interactive(self) -> list[Interactive]:
+        return [chart for section in self.sections for chart in section.interactive]
+
     def documents(self) -> list[Document]:
         return [document for section in self.sections for document in section.documents]
 
+    def files(self) -> dict[str, list[File]]:
+        """Files of every table ("table-" and its name), figure and chart ("figure-" and its name), and text ("document-" and its name)."""
+        drawn = {f"figure-{part.name}": files(part) for part in (*self.figures(), *self.interactive())}
+        written = {f"document-{document.name}": files(document) for document in self.documents()}
+        return {f"table-{table.name}": files(table) for table in self.tables()} | drawn | written
 
-def html(page: Page) -> str:
-    """The whole page: style, figures and data inside, no script, nothing to fetch."""
+
+def html(page: Page, found: Mapping[str, list[File]] | None = None) -> str:
+    """The whole page: style, scripts, figures and data inside, nothing to fetch; what is too large stands beside it.
+
+    Parameters
+    ----------
+    found : what ``page.files()`` gives, where that is known already
+    """
     environment = Environment(loader=PackageLoader("studyhub.report"), autoescape=True, undefined=StrictUndefined)
     style = environment.loader.get_source(environment, "style.css")[0]  # pyright: ignore[reportOptionalMemberAccess]
-    shown = [_section(section, page.colours) for section in page.sections if not section.empty]
-    content = vars(page) | {"sections": shown}
-    return environment.get_template("page.html").render(page=content, style=Markup(style)) + "\n"
+    shown = _Shown(page.colours, dict(links(dict(found or page.files()))))
+    content = vars(page) | {"sections": [shown.section(section) for section in page.sections if not section.empty]}
+    run = scripts(page.interactive())
+    template = environment.get_template("page.html")
+    return template.render(page=content, style=Markup(style), policy=policy(run), scripts=[Markup(text) for text in run]) + "\n"
 
 
-def _section(section: Section, colours: Mapping[str, str]) -> dict[str, Any]:
-    return vars(section) | {
-        "tables": [_table(table, colours) for table in section.tables],
-        "folded": [_table(table, colours) for table in section.folded],
-        "figures": [_figure(figure) for figure in section.figures],
-        "documents": [vars(document) | {"links": _forms(document)} for document in section.documents],
-        "downloads": [_link(f"{table.title} (CSV)", f"{table.name}.csv", "text/csv", table.csv()) for table in section.files],
-    }
+@dataclass(frozen=True)
+class _Shown:
+    """Turns what is on a page into what its template takes."""
 
+    colours: Mapping[str, str]
+    links: Mapping[str, list[dict[str, str]]]
 
-def _table(table: Table, colours: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "title": table.title,
-        "caption": table.told,
-        "columns": table.shown,
-        "rows": [[_cell(table, i, j, text, colours) for j, text in enumerate(row)] for i, row in enumerate(table.rows())],
-        "links": [
-            _link("CSV", f"{table.name}.csv", "text/csv", table.csv()),
-            _link("LaTeX", f"{table.name}.tex", "text/x-tex", table.latex()),
-        ],
-    }
+    def section(self, section: Section) -> dict[str, Any]:
+        return vars(section) | {
+            "tables": [self._table(table) for table in section.tables],
+            "folded": [self._table(table) for table in section.folded],
+            "figures": [self._figure(figure) for figure in section.figures],
+            "interactive": [self._chart(chart) for chart in section.interactive],
+            "documents": [vars(text) | {"links": self.links[f"document-{text.name}"]} for text in section.documents],
+            "downloads": [self._download(table) for table in section.files],
+        }
 
+    def _table(self, table: Table) -> dict[str, Any]:
+        numbers = [column.key if column.numeric else None for column in table.shown]
+        raw = table.data.iloc[: table.most].to_dict("records")
+        rows = [
+            [self._cell(table, i, j, text, record.get(numbers[j])) for j, text in enumerate(row)]
+            for i, (row, record) in enumerate(zip(table.rows(), raw, strict=True))
+        ]
+        shown = {"name": table.name, "title": table.title, "caption": table.told, "columns": table.shown, "rows": rows}
+        return shown | {"links": self.links[f"table-{table.name}"]}
 
-def _cell(table: Table, row: int, place: int, text: str, colours: Mapping[str, str]) -> dict[str, str]:
-    column = table.shown[place]
-    marks = {"number": column.numeric, "best": (row, column.key) in table.best, "long": len(text) > LONG}
-    colour = colours.get(text, "") if place == 0 and column.key == "arm" else ""
-    return {"text": text, "classes": " ".join(name for name, on in marks.items() if on), "colour": colour}
+    def _cell(self, table: Table, row: int, place: int, text: str, value: Any) -> dict[str, str]:
+        column = table.shown[place]
+        marks = {"number": column.numeric, "best": (row, column.key) in table.best, "long": len(text) > LONG}
+        colour = self.colours.get(text, "") if place == 0 and column.key == "arm" else ""
+        sorted_by = f"{value:.6g}" if isinstance(value, int | float) and value == value else ""
+        return {"text": text, "classes": " ".join(name for name, on in marks.items() if on), "colour": colour, "value": sorted_by}
 
+    def _figure(self, figure: Figure) -> dict[str, Any]:
+        # The drawing is made by us from escaped text: see figures.
+        shown = {"name": figure.name, "title": figure.title, "caption": figure.caption, "svg": Markup(themed(figure.svg))}
+        return shown | {"links": self.links[f"figure-{figure.name}"]}
 
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {
-        "name": figure.name,
-        "title": figure.title,
-        "caption": figure.caption,
-        "svg": Markup(figure.svg),  # made by us from escaped text: see figures
-        "links": [
-            _link("SVG", f"{figure.name}.svg", "image/svg+xml", figure.svg),
-            _link("data (CSV)", f"{figure.name}.csv", "text/csv", csv(figure)),
-        ],
-    }
+    def _chart(self, chart: Interactive) -> dict[str, Any]:
+        shown = {"name": chart.name, "title": chart.title, "caption": chart.caption, "driver": chart.driver}
+        return shown | {"given": Markup(json_block(chart)), "links": self.links[f"figure-{chart.name}"]}
 
-
-def _forms(document: Document) -> list[dict[str, str]]:
-    kinds = {"txt": ("text", "text/plain"), "md": ("Markdown", "text/markdown"), "tex": ("LaTeX", "text/x-tex")}
-    return [_link(kinds[ending][0], f"{document.name}.{ending}", kinds[ending][1], text) for ending, text in document.forms.items()]
-
-
-def csv(figure: Figure) -> str:
-    """What a figure shows, to six significant digits: more than an eye can tell, at a third of the size."""
-    return figure.data.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-
-
-def _link(label: str, file: str, kind: str, content: str) -> dict[str, str]:
-    data = base64.b64encode(content.encode()).decode()
-    return {"label": label, "file": file, "href": f"data:{kind};charset=utf-8;base64,{data}"}
+    def _download(self, table: Table) -> dict[str, str]:
+        link = self.links[f"table-{table.name}"][0]
+        return link | {"label": f"{table.title} ({link['label']})"}

@@ -54,7 +54,7 @@ def now_on(folder: Path) -> float:
             probe.unlink()
 
 
-def write_texts(texts: Mapping[Path, str], advice: str = ADVICE) -> None:
+def write_texts(texts: Mapping[Path, str | bytes], advice: str = ADVICE) -> None:
     """Write several files: each appears in full or not at all, and none does if any cannot be written."""
     written: dict[Path, Path] = {}
     try:
@@ -134,9 +134,9 @@ def read_json(path: Path | str) -> dict[str, Any] | None:
     return content
 
 
-def _write_through(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+def _write_through(path: Path, text: str | bytes) -> None:
+    with path.open("xb") as file:
+        file.write(text.encode() if isinstance(text, str) else text)
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,8 +1,13 @@
 """The ground that maps are drawn on: where basins are, and axes of longitude and latitude."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from studyhub.report.drawing.canvas import RIGHT, TOP, WIDTH, Canvas
@@ -11,6 +16,19 @@ SIDE = 34.0  # points for the labels of latitudes
 DEGREES = 20.0  # points for the labels of longitudes
 LOWEST, HIGHEST = 120.0, 250.0  # points, height of a map
 EDGE = "#3d444b"  # around marks
+
+Lines = Sequence[np.ndarray]  # each [point, (lon, lat)] in degrees
+_behind: ContextVar[Lines] = ContextVar("_behind", default=())
+
+
+@contextmanager
+def behind(lines: Lines) -> Iterator[None]:
+    """Draw these lines behind every map that is made within."""
+    before = _behind.set(lines)
+    try:
+        yield
+    finally:
+        _behind.reset(before)
 
 
 def places(basins: pd.DataFrame) -> pd.DataFrame:
@@ -33,6 +51,8 @@ def ground(sheet: Canvas, data: pd.DataFrame) -> Axes:
     axes = sheet.axes(SIDE, TOP, WIDTH - SIDE - RIGHT, height)
     axes.set(xlim=(west, east), ylim=(south, north))
     axes.spines[:].set(visible=True, color="#b9c1c9")
+    if lines := [line for line in _behind.get() if _near(line, west, east, south, north)]:
+        axes.add_collection(LineCollection(lines, colors="#b9c1c9", linewidths=0.5, zorder=0.5), autolim=False)
     for side, (minus, plus), bins in ((axes.xaxis, "WE", 5), (axes.yaxis, "SN", 4)):
         side.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10]))
         side.set_major_formatter(lambda value, _, ends=(minus, plus): f"{abs(value):g}°{ends[int(value > 0)] if value else ''}")
@@ -42,6 +62,12 @@ def ground(sheet: Canvas, data: pd.DataFrame) -> Axes:
 def size_of_marks(count: int) -> float:
     """Area of a mark in square points: the more basins, the smaller."""
     return float(np.clip(6000 / count, 5, 34))
+
+
+def _near(line: np.ndarray, west: float, east: float, south: float, north: float) -> bool:
+    """Tell whether a line may be seen in a frame."""
+    (left, low), (right, high) = line.min(axis=0), line.max(axis=0)
+    return left <= east and right >= west and low <= north and high >= south
 
 
 def _frame(data: pd.DataFrame) -> tuple[float, float, float, float, float]:

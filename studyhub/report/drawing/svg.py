@@ -15,6 +15,9 @@ REFERENCE = re.compile(r"(?<=url\(#)[^)]+(?=\))|(?<=^#).+")
 NUMBER = re.compile(r"-?\d+\.\d+")
 NO_TURN = re.compile(r"^rotate\(-?0(\.0*)? [^)]*\)$")
 PATHS = {"use", "path"}
+# Greys of a drawing that a page gives in its own theme: those of text, axes, grids and edges of marks.
+THEMED = {"#1b1f24": "ink", "#5b6570": "soft", "#e3e7eb": "grid", "#b9c1c9": "frame", "#3d444b": "edge"}
+THEMED |= {"#2166ac": "win", "#b2182b": "lose"}  # words beside the ends of a colour bar
 MANY = 100  # marks in a group beyond which their common look is said once
 
 
@@ -47,6 +50,13 @@ def inline(text: str, name: str, title: str, caption: str, hover: Mapping[str, s
     for place, (tag, content) in enumerate((("title", title), ("desc", caption))):
         root.insert(place, _element(tag, NOT_TEXT.sub("\ufffd", content), id=f"{name}-{tag}"))
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def themed(svg: str) -> str:
+    """A drawing whose greys follow the page it stands in; in a file of its own it keeps them, as not every program knows such colours."""
+    for grey, name in THEMED.items():
+        svg = svg.replace(grey, f"var(--{name})")
+    return svg
 
 
 def _tidy(element: Element) -> None:
