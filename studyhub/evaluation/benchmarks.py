@@ -26,6 +26,16 @@ def mean(q: Values, days: int) -> Values:
     return np.repeat(means[:, None], days, axis=1)
 
 
+def kge_of_mean(beta: Values) -> Values:
+    """KGE of a constant simulation, whose correlation and variability are taken as 0: 1 - sqrt(2 + (beta - 1)^2). Knoben et al. (2019).
+
+    Parameters
+    ----------
+    beta : ratio of the means, simulated over observed
+    """
+    return 1 - np.sqrt(2 + (beta - 1) ** 2)
+
+
 def climatology(q: Values, dates: np.ndarray, wanted: np.ndarray) -> Values:
     """Mean observed discharge of the day of the year, [basin, wanted day]. Schaefli and Gupta (2007).
 
@@ -37,12 +47,12 @@ def climatology(q: Values, dates: np.ndarray, wanted: np.ndarray) -> Values:
     dates : of ``q``, datetime64[D]
     wanted : days to be simulated, datetime64[D]
     """
-    values = np.asarray(q, dtype=np.float64)
-    there, day = ~np.isnan(values), _calendar(dates)
-    belongs = np.zeros((len(dates), YEAR))
-    belongs[np.arange(len(dates)), day] = 1.0
-    totals, counts = np.where(there, values, 0.0) @ belongs, there.astype(np.float64) @ belongs
-    normal = totals / nonzero(counts)
+    values, day = np.asarray(q, dtype=np.float64), _calendar(dates)
+    order = np.argsort(day, kind="stable")
+    there, begins = ~np.isnan(values[:, order]), np.flatnonzero(np.diff(day[order], prepend=-1))
+    totals = np.add.reduceat(np.where(there, values[:, order], 0.0), begins, axis=1)
+    normal = np.full((len(values), YEAR), np.nan)
+    normal[:, day[order][begins]] = totals / nonzero(np.add.reduceat(there, begins, axis=1, dtype=np.int64))
     for row in normal:
         known = np.flatnonzero(~np.isnan(row))
         if 0 < len(known) < YEAR:

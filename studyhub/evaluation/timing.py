@@ -20,7 +20,7 @@ def peak_timing(pairs: Pairs) -> Values:
 
     Observed peaks are at least 100 days apart and stand out by at least a standard deviation (prominence). The simulated peak is on the
     same day if that is a maximum there too, else on the day of the largest simulated value within 3 days. A peak counts where all of these
-    7 days have both values; to find peaks, observations are drawn straight across gaps.
+    7 days have both values, and the simulated ones differ; to find peaks, observations are drawn straight across gaps.
     """
     sigma = pairs.deviations[1]
     return np.array([_distance(*basin) for basin in zip(pairs.sim, pairs.obs, pairs.there, sigma, strict=True)], dtype=np.float64)
@@ -35,9 +35,10 @@ def _distance(sim: Values, obs: Values, there: np.ndarray, sigma: float) -> floa
     peaks = peaks[(peaks >= AROUND) & (peaks < len(obs) - AROUND)]
     around = peaks[:, None] + np.arange(-AROUND, AROUND + 1)
     around = around[there[around].all(axis=1)]
-    if not len(around):
-        return np.nan
     near = sim[around]
+    near = near[near.max(axis=1) > near.min(axis=1)]
+    if not len(near):
+        return np.nan
     before, at, after = near[:, AROUND - 1], near[:, AROUND], near[:, AROUND + 1]
     largest = np.abs(near.argmax(axis=1) - AROUND)
     return float(np.where((at > before) & (at > after), 0, largest).mean())

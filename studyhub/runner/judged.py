@@ -1,6 +1,5 @@
 """What a simulation is judged by, and the judgements: of discharge, of what no model is trained on, of how basins behave, of benchmarks."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -108,8 +107,10 @@ def benchmarks_of(basins: tuple[str, ...], qobs: Values, dates: Values, observed
     if observed.earlier is None:
         return None
     days, q = observed.earlier
-    made: Mapping[str, Values] = {"climatology": benchmarks.climatology(q, days, dates), "mean": benchmarks.mean(q, len(dates))}
-    parts = [pd.DataFrame({"basin": basins, "benchmark": name} | metrics.score(values, qobs)) for name, values in made.items()]
+    seasons = metrics.score(benchmarks.climatology(q, days, dates), qobs)
+    mean = metrics.score(benchmarks.mean(q, len(dates)), qobs)
+    mean |= dict.fromkeys(("kge", "kge_2012"), benchmarks.kge_of_mean(mean["kge_beta"]))
+    parts = [pd.DataFrame({"basin": basins, "benchmark": name} | made) for name, made in (("climatology", seasons), ("mean", mean))]
     return pd.concat(parts, ignore_index=True)
 
 
