@@ -1,5 +1,6 @@
 from importlib import import_module
 
+import numpy as np
 import pytest
 
 from studyhub import catalog
@@ -7,16 +8,27 @@ from studyhub.study import versions
 
 
 def test_metrics_are_named_once_in_the_order_of_the_scores():
-    assert list(catalog.METRICS) == "nse kge kge_2012 flv abs_flv fhv abs_fhv low_rmse peak_rmse".split()
-    assert all(name == metric.name and metric.meaning for name, metric in catalog.METRICS.items())
+    main = [name for name, metric in catalog.METRICS.items() if metric.main]
+    assert main == list(catalog.METRICS)[:9] == "nse kge kge_2012 flv abs_flv fhv abs_fhv low_rmse peak_rmse".split()
+    assert all(name == metric.name and metric.meaning and metric.margin for name, metric in catalog.METRICS.items())
     directions = {name: metric.direction for name, metric in catalog.METRICS.items()}
-    assert {name for name, direction in directions.items() if direction == "larger"} == {"nse", "kge", "kge_2012"}
-    assert {name for name, direction in directions.items() if direction == "zero"} == {"flv", "fhv"}
+    assert {name for name in main if directions[name] == "larger"} == {"nse", "kge", "kge_2012"}
+    assert {name for name, direction in directions.items() if direction == "zero"} == {"flv", "fhv", "bias", "fms"}
+    assert {name for name, direction in directions.items() if direction == "one"} == {"kge_alpha", "kge_beta", "kge_gamma"}
 
 
-@pytest.mark.parametrize("name", catalog.METRICS)
-def test_every_metric_has_its_function(name):
-    assert callable(getattr(import_module("studyhub.evaluation.metrics"), name))
+def test_every_metric_has_its_function_in_the_same_order():
+    from studyhub.evaluation import et, metrics, snow
+
+    nothing = np.full((1, 3), np.nan)
+    found = [*metrics.score(nothing, nothing), *et.score(nothing, nothing), *snow.score(nothing, nothing)]
+    assert [name for name in found if name != "days"] == list(catalog.METRICS)
+
+
+def test_every_signature_has_its_function_in_the_same_order():
+    from studyhub.evaluation.signatures import signatures
+
+    assert [*signatures(np.full((1, 3), np.nan)), "et_mean"] == list(catalog.SIGNATURES)
 
 
 @pytest.mark.parametrize("name", catalog.SCHEMES)
