@@ -17,7 +17,7 @@ import typer
 
 from studyhub.errors import StudyhubError
 from studyhub.runner.events import silence
-from studyhub.verbs import archive, basins, ingest, launch, plan, results, show, status
+from studyhub.verbs import archive, basins, ingest, launch, plan, results, show, status, surface
 from studyhub.verbs.options import help_of
 
 OUR_FAULT, STOPPED = 3, 130
@@ -32,6 +32,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "status": status.status,
         "retry": launch.retry,
         "report": results.report,
+        "surface": surface.surface,
         "compare": results.compare,
         "ui": results.ui,
         "mirror": results.mirror,

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studyhub import surfaces
 from studyhub.concluded import conclude
 from studyhub.prepared import Prepared, prepare
 from studyhub.runner.mirroring import mirroring
@@ -65,6 +66,8 @@ def launch(
                 greet(under_way, show)
                 score(under_way, show)
                 stopped = train(under_way, show, address) if under_way.open else under_way.keep()
+                if not stopped:
+                    surfaces.conclude(under_way.prepared, show)
                 return conclude(under_way.prepared, show, time.monotonic() - begun, stopped=bool(stopped), only=only)
     except KeyboardInterrupt:
         show.say(ENDED)

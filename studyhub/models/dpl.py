@@ -100,9 +100,7 @@ class DifferentiableModel(nn.Module):
         solvers.march.Diverged
             with the day counted from the first day of the warm-up
         """
-        hidden = self.network.features(x, attributes)
-        static_day = x.shape[0] - 1 if self.training or self.static_from == "last_test_day" else warmup - 1
-        static = self.network.head(hidden[static_day])
+        hidden, static = self._learned(x, attributes, warmup)
         if self.training:
             values, fluxes, report, path = self._in_training(hidden, static, forcing, warmup, ("qsim", *outputs))
         else:
@@ -119,6 +117,42 @@ class DifferentiableModel(nn.Module):
             stores={} if path is None else dict(zip(self.physics.store_names, path[warmup:].mean(2).unbind(-1), strict=True)),
             runoff=runoff[warmup:],
         )
+
+    def values(self, x: Tensor, attributes: Tensor, warmup: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Parameters that a simulation uses, in their units; see `forward`.
+
+        Returns
+        -------
+        of the water balance: [basin, component], daily ones [time, basin, component] from the first day of the warm-up on; of the routing:
+        [basin]
+        """
+        hidden, static = self._learned(x, attributes, warmup)
+        return self._values(static, hidden), self._routing(static)
+
+    def discharge(self, forcing: Tensor, values: dict[str, Tensor], routing: dict[str, Tensor], warmup: int) -> Tensor:
+        """Simulate basins with several sets of parameters each, the routing's the same in all: [window, basin, set], mm/d.
+
+        Parameters
+        ----------
+        forcing : [time, basin, variable], in the physics' order and units
+        values : [basin, set, component], daily ones [time, basin, set, component]
+        routing : [basin]; empty for a physics that is not routed
+
+        Raises
+        ------
+        solvers.march.Diverged
+            its units are [basin, set x component]
+        """
+        sets = next(iter(values.values())).shape[-2]
+        marched = self._march(forcing, {name: value.flatten(-2) for name, value in values.items()}, ("qsim",))
+        means = marched.outputs["qsim"].unflatten(-1, (sets, -1)).mean(-1).flatten(1)
+        return _routed(means, {name: value.repeat_interleave(sets) for name, value in routing.items()}, warmup).unflatten(1, (-1, sets))
+
+    def _learned(self, x: Tensor, attributes: Tensor, warmup: int) -> tuple[Tensor, Tensor]:
+        """What the network says on each day [time, basin, unit], and its outputs [basin, output] on the day of the static parameters."""
+        hidden = self.network.features(x, attributes)
+        static_day = x.shape[0] - 1 if self.training or self.static_from == "last_test_day" else warmup - 1
+        return hidden, self.network.head(hidden[static_day])
 
     def _in_training(self, hidden: Tensor, static: Tensor, forcing: Tensor, warmup: int, outputs: Sequence[str]) -> Solution:
         warm_values = self._values(self.network.head(hidden[warmup - 1]), None)

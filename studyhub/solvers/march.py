@@ -39,11 +39,12 @@ class Diverged(Exception):
     basin : position of the basin in the batch
     store : name of the store
     day : day of the march, from 0
+    units : which units [basin, component] have diverged so far: a march ends early, and others might have followed
     """
 
-    def __init__(self, basin: int, store: str, day: int):
+    def __init__(self, basin: int, store: str, day: int, units: np.ndarray | None = None):
         super().__init__(f"store {store} of basin {basin} diverged on day {day}")
-        self.basin, self.store, self.day = basin, store, day
+        self.basin, self.store, self.day, self.units = basin, store, day, units
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,8 @@ def _watch(physics: Model, record: Record, components: int, first_day: int) -> N
     lost = np.flatnonzero(record["lost"] >= 0)
     if lost.size:
         first = lost[np.argmin(record["lost_on"][lost])]
-        raise Diverged(int(first) // components, physics.store_names[int(record["lost"][first])], first_day + int(record["lost_on"][first]))
+        store, day = physics.store_names[int(record["lost"][first])], first_day + int(record["lost_on"][first])
+        raise Diverged(int(first) // components, store, day, (record["lost"] >= 0).reshape(-1, components))
 
 
 def _report(record: Record, days: int, backend: str) -> SolveReport:

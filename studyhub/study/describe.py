@@ -81,10 +81,20 @@ def describe(spec: StudySpec, plan: Plan) -> str:
         *_under("parents", _parents(spec)),
         *(f"left out   {_left_out(out)}" for out in plan.left_out),
         *(f"claim      {claim.better} is better than {claim.than} in {claim.metric}" for claim in spec.compare),
+        *_under("surface", _surface(spec)),
         "",
         *_columns([("arm", *keys), *rows]),
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _surface(spec: StudySpec) -> list[str]:
+    asked = spec.surface
+    if asked is None:
+        return []
+    where = f"{asked.basins} basins" if isinstance(asked.basins, int) else f"basins {listed(asked.basins, most=4)}"
+    plane = f"{METRICS[asked.metric].label} over {' and '.join(asked.parameters)}, {asked.points} x {asked.points} points"
+    return [f"{plane} in {where}, of {listed(asked.able(spec.arms), most=6)}, once the trials have ended"]
 
 
 def _under(title: str, told: Sequence[str]) -> list[str]:

@@ -211,6 +211,21 @@ def _validation(value: Any) -> str | float:
     raise ValueError(f"needs `period`, or the share of the training basins that judge, such as {{basins: 0.25}}, got {shown(value)}")
 
 
+def _some_basins(value: Any) -> int | tuple[str, ...]:
+    if type(value) is int and 1 <= value <= 20:
+        return value
+    if isinstance(value, list | tuple) and 1 <= len(value) <= 20:
+        return _basins(value)
+    known = '1 to 20 basins: how many, such as 4, or which, such as ["01013500", "01022500"]'
+    raise ValueError(f"needs {known}, got {shown(value)}")
+
+
+def _two_parameters(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) != 2 or not all(isinstance(name, str) and name for name in value):
+        raise ValueError(f"needs two parameters, such as [FC, BETA], got {shown(value)}")
+    return tuple(value)
+
+
 def _searched_arms(value: Any) -> str | tuple[str, ...]:
     if value == "all":
         return value
@@ -259,6 +274,8 @@ Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
 Gpus = Annotated[str | float, PlainValidator(_gpus)]
 Basins = Annotated[tuple[str, ...], PlainValidator(_basins)]
 WholeBasins = Annotated[str | tuple[str, ...], PlainValidator(_whole_basins)]
+SomeBasins = Annotated[int | tuple[str, ...], PlainValidator(_some_basins)]
+TwoParameters = Annotated[tuple[str, str], PlainValidator(_two_parameters)]
 Distinct = AfterValidator(distinct)
 OrNone = BeforeValidator(lambda value: None if value == "none" else value)
 OrEmpty = BeforeValidator(lambda value: {} if value is None else value)  # a section whose keys are all commented out

@@ -61,12 +61,15 @@ def plan(spec: StudySpec, data: Facts, backend: str = "cpu", chosen: Mapping[tup
     ------
     DataError
         The study chooses basins that the data do not have, or none at all; its folds cannot be made; an arm needs what the data lack; an
-        external arm's table cannot be read; or a fold has too few basins to keep some aside for a search.
+        external arm's table cannot be read; a fold has too few basins to keep some aside for a search; or a surface is asked for in a basin
+        that is not tested.
     """
     require(spec, data)
     basins, flagged = chosen_basins(spec, data)
     division = spec.division
     folds, left_out = splits.divide(division.rule, division.records, division.split, data, basins)
+    if spec.surface is not None:
+        spec.surface.require_basins(basin for fold in folds for basin in fold.test_basins)
     making = _Making(spec, Hashes(data), backend)
     found: dict[str, list[Cell]] = {}
     for arm in parents_first(spec.arms):

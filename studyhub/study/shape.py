@@ -30,8 +30,10 @@ from studyhub.study.levels import (
     SearchedArms,
     Seed,
     Shards,
+    SomeBasins,
     Text,
     Texts,
+    TwoParameters,
     Validation,
     WholeBasins,
     Years,
@@ -144,6 +146,17 @@ class SearchKeys(Shape):
     arms: SearchedArms = "all"
 
 
+class SurfaceKeys(Shape):
+    """A score over the plane of two parameters; see ``study.surface``."""
+
+    parameters: TwoParameters = ("FC", "BETA")
+    basins: SomeBasins = 4
+    points: Annotated[int, Field(ge=3, le=101)] = 21
+    reach: Annotated[float, Field(gt=0, le=1)] = 0.5
+    metric: Annotated[str, level("metric", METRICS)] = "kge"
+    arms: SearchedArms = "all"
+
+
 class Resources(Shape):
     """What one trial takes. ``gpus`` may be a fraction; "auto" takes one where there are any. ``gpu_memory`` is in GiB."""
 
@@ -177,6 +190,7 @@ class StudyFile(Shape):
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), Distinct]
     resources: Annotated[Resources, OrEmpty] = Resources()
     compare: Annotated[tuple[Claim, ...], Field(strict=False), OrEmptyList] = ()
+    surface: Annotated[SurfaceKeys | None, OrEmpty] = None
 
 
 def keys_at(path: tuple[str | int, ...]) -> tuple[str, ...]:
@@ -207,4 +221,5 @@ _SECTIONS: dict[str, type[Shape]] = {
     "search": SearchKeys,
     "resources": Resources,
     "compare": Claim,
+    "surface": SurfaceKeys,
 }

@@ -26,6 +26,7 @@ from studyhub.study.shape import Claim, Resources, ShardFolder, StudyFile, Synth
 from studyhub.study.space import SearchSettings
 from studyhub.study.spec_text import plain
 from studyhub.study.splits import Records, Regions
+from studyhub.study.surface import Surface, read_surface
 from studyhub.study.wording import listed, nearest
 from studyhub.study.yaml import Document, Key, combined, load
 
@@ -48,6 +49,7 @@ class StudySpec:
     seeds : each arm that is trained is so once with each
     resources : what one trial takes
     compare : its claims
+    surface : what is computed when its trials have ended, for its report alone
     """
 
     name: str
@@ -61,6 +63,7 @@ class StudySpec:
     seeds: tuple[int, ...]
     resources: Resources
     compare: tuple[Claim, ...]
+    surface: Surface | None = None
 
     @property
     def split(self) -> Split:
@@ -107,6 +110,8 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = 
     division, errors = resolve_split(document, given.split)
     arms, search, problems = _arms(document, given, division.split)
     errors += problems or _claims(document, given, [arm.name for arm in arms])
+    surface, problems = (None, []) if given.surface is None or errors else read_surface(document, given.surface, arms)
+    errors += problems
     if errors:
         raise _sorted(errors)
     options = (*(f"--data {folder}" for folder in data), *(f"--set {change.text}" for change in changes))
@@ -122,6 +127,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = 
         seeds=given.seeds,
         resources=given.resources,
         compare=given.compare,
+        surface=surface,
     )
 
 
@@ -140,6 +146,7 @@ def _unquoted(document: Document) -> Iterator[SpecError]:
     for what, *section in (
         ("basin ids are", "data", "basins"),
         ("basin ids are", "data", "exclude"),
+        ("basin ids are", "surface", "basins"),
         ("values of a fact are", "split", "groups"),
         ("values of a fact are", "split", "hold_out"),
     ):

@@ -39,6 +39,7 @@ def plain(spec: "StudySpec") -> dict[str, Any]:
             "seeds": list(spec.seeds),
             "resources": spec.resources.model_dump(exclude_none=True),
             "compare": [claim.model_dump() for claim in spec.compare],
+            **({} if spec.surface is None else {"surface": spec.surface.plain()}),
         }
     )
 
