@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from studyhub.catalog import METRICS
-from studyhub.report import contents, cost, effects, figures, parameters, provenance, scored, searching, split, untrained
+from studyhub.report import contents, cost, effects, figures, methods, parameters, provenance, scored, searching, split, untrained
 from studyhub.report.answer import answer
 from studyhub.report.collect import Results, Run, collect
 from studyhub.report.drawing.boundaries import read_boundaries
@@ -56,6 +56,7 @@ def _compose(results: Results, boundaries: Lines) -> Page:
         searching.section(results),
         effects.exploratory(explored),
         split.section(results),
+        methods.section(results, comparisons, explored),
         provenance.section(results),
     )
     return Page(

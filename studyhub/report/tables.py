@@ -124,11 +124,11 @@ class Table:
     def latex(self) -> str:
         """A ``tabular`` in booktabs style, as it is shown."""
         shown = pd.DataFrame(self.rows(), columns=[column.title for column in self.shown])
-        marked = shown.map(_tex)
+        marked = shown.map(tex)
         for row, key in self.best:
             place = [column.key for column in self.shown].index(key)
             marked.iat[row, place] = rf"\textbf{{{marked.iat[row, place]}}}"
-        marked.columns = [_tex(title) for title in shown.columns]
+        marked.columns = [tex(title) for title in shown.columns]
         layout = "".join("r" if column.numeric else "l" for column in self.shown)
         lines = [" & ".join(row) + r" \\" for row in (list(marked.columns), *marked.to_numpy().tolist())]
         caption = "".join(f"% {line}\n" for line in f"{self.title}. {self.told}".splitlines())
@@ -161,7 +161,7 @@ _TEX = {
 }
 
 
-def _tex(value: str) -> str:
+def tex(value: str) -> str:
     return "".join(_TEX.get(letter, letter) for letter in value)
 
 
