@@ -21,8 +21,9 @@ def mean(q: Values, days: int) -> Values:
     ----------
     q : [basin, day], observed earlier, NaN where missing
     """
-    there = ~np.isnan(q)
-    means = np.where(there, q, 0.0).sum(axis=1) / nonzero(there.sum(axis=1))
+    values = np.asarray(q, dtype=np.float64)
+    there = ~np.isnan(values)
+    means = np.where(there, values, 0.0).sum(axis=1) / nonzero(there.sum(axis=1))
     return np.repeat(means[:, None], days, axis=1)
 
 
