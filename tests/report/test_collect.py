@@ -101,9 +101,9 @@ def test_a_study_out_of_an_archive_is_collected_and_reported_as_before(toy, tmp_
 def test_what_is_known_of_basins(toy):
     facts = {"000": {"gauge_lat": 1.5, "gauge_lon": -2.5, "climate_group": "arid", "huc_02": "01"}, "001": {}}
     basins = collect(toy.write(facts=facts).store, "toy").basins
-    assert basins.columns.tolist() == ["basin", "lat", "lon", "climate"]
-    assert basins.iloc[0].tolist() == ["000", 1.5, -2.5, "arid"]
-    assert basins.iloc[1].isna().tolist() == [False, True, True, True]
+    assert basins.columns.tolist() == ["basin", "lat", "lon", "climate", "continent", "huc_02", "dataset"]
+    assert basins.iloc[0].tolist() == ["000", 1.5, -2.5, "arid", None, "01", None]
+    assert basins.iloc[1].isna().tolist() == [False, True, True, True, True, True, True]
 
 
 def test_scores_are_written_whole(toy):
