@@ -13,10 +13,9 @@ from studyhub.report.tables import Column, Table, frame
 def section(results: Results) -> Section:
     """Empty where no search has told what mattered in it."""
     caption = (
-        "How much each searched parameter mattered for the validation, by PED-ANOVA (Watanabe et al. 2023, "
-        "doi:10.24963/ijcai.2023/488): how far the best tenth of configurations, but two at least, differs in it from all that were "
-        "tried; shares of the sum, means over folds. With few trainings these are rough; a parameter that was searched in a narrow "
-        "range looks unimportant."
+        "How much each searched parameter mattered for the validation, by PED-ANOVA (Watanabe et al. 2023, doi:10.24963/ijcai.2023/488): "
+        "how far the best tenth of the configurations, but five at least, differs in it from all that were tried; shares of the sum, means "
+        "over folds. Told from ten trainings on, and rough below a hundred; a parameter searched in a narrow range looks unimportant."
     )
     drawn = figures.importances(importances(results), results.arms, caption)
     return Section("importance", "What mattered in the search", figures=(drawn,) if drawn else ())

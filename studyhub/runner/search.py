@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from studyhub.runner.search_draws import draw
+from studyhub.runner.search_draws import draw, importance
 from studyhub.runner.search_scores import Judged, better_half, look, not_clearly_worse, ordered, ranks, values
 from studyhub.study.files import write_json
 from studyhub.study.ids import trial_id
@@ -118,6 +118,7 @@ class Searching:
     def record(self) -> dict[str, Any]:
         """Its entry in searches.json."""
         told = {"arm": self.search.arm, "fold": self.search.fold, "done": self.done, "chosen": self.chosen, "note": self.note}
+        told |= {"importance": importance(self.search.domains, self._ranked()) if self.done else None}
         told |= {"budget": self._settings.budget, "objectives": list(self._settings.objectives), "seed": self._settings.seed}
         return told | {"trials": [self._settled.get(drawn.number) or self._row(drawn) for drawn in self._drawn]}
 

@@ -8,6 +8,7 @@ launch is killed. An asynchronous search, which draws as soon as a trial ends, w
 import hashlib
 import json
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -21,6 +22,8 @@ from studyhub.study.space import Domain, Params, SearchSettings
 
 REDRAWS, CHANCES = 20, 200  # draws of what was tried before that are put up with: the sampler's, and those by chance
 LARGEST = 10_000  # configurations of a grid
+BEST, FIVE = 0.1, 5  # share of the configurations that count as the best, and how many of them at least (but half of all at most)
+FEWEST = 10  # configurations from which there is anything to be said of what mattered
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -147,6 +150,38 @@ def _levels(domain: Domain) -> Sequence[Any] | None:
     if domain.whole and domain.low is not None and domain.high is not None:
         return range(int(domain.low), int(domain.high) + 1)
     return [domain.low] if domain.low == domain.high else None
+
+
+def importance(domains: Sequence[Domain], tried: Sequence[tuple[Params, Sequence[float]]]) -> dict[str, float] | None:
+    """Share of each parameter in what sets the best configurations apart, from 0 to 1, by PED-ANOVA; None where too few were tried.
+
+    It compares how each parameter is spread among the best configurations and among all. Several objectives count by the sum of their
+    ranks, by which the search chooses too. (Importances from random forests would ask for scikit-learn, and draw by chance.)
+
+    Parameters
+    ----------
+    tried : configurations, with their ranks in each objective
+
+    References
+    ----------
+    Watanabe, S. et al. (2023). PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary subspaces. IJCAI 2023, 4389-4396.
+    doi:10.24963/ijcai.2023/488
+    """
+    if len(tried) < FEWEST:
+        return None
+    study = optuna.create_study(direction=StudyDirection.MINIMIZE)
+    for params, ranks in tried:
+        known: dict[str, BaseDistribution] = {domain.key: _distribution(domain) for domain in domains if domain.key in params}
+        study.add_trial(optuna.create_trial(params=dict(params), distributions=known, value=float(sum(ranks))))
+    share = max(BEST, min(FIVE / len(tried), 0.5))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=share)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        except (ValueError, UserWarning):  # every configuration is the same, or as good as every other
+            return None
+    return {key: float(value) for key, value in found.items()} if sum(found.values()) > 0 else None
 
 
 def _seed(*parts: int) -> int:
