@@ -12,11 +12,15 @@ from studyhub.report.drawing.periods import Observed, lengths, spans, years_obse
 from studyhub.report.drawing.ranks import critical_difference
 from studyhub.report.drawing.scatter import Quantity, scatter
 from studyhub.report.drawing.series import hydrograph, learning_curves
+from studyhub.report.drawing.surface import SURFACE_COLUMNS, SURFACE_ROWS, Plane, surfaces
 
 __all__ = [
+    "SURFACE_COLUMNS",
+    "SURFACE_ROWS",
     "Effect",
     "Figure",
     "Observed",
+    "Plane",
     "Quantity",
     "boxes",
     "colours",
@@ -35,5 +39,6 @@ __all__ = [
     "scatter",
     "score_map",
     "spans",
+    "surfaces",
     "years_observed",
 ]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from studyhub.catalog import METRICS
-from studyhub.report import contents, cost, effects, figures, methods, parameters, provenance, scored, searching, split, untrained
+from studyhub.report import contents, cost, effects, figures, methods, parameters, provenance, scored, searching, split, surface, untrained
 from studyhub.report.answer import answer
 from studyhub.report.collect import Results, Run, collect
 from studyhub.report.drawing.boundaries import read_boundaries
@@ -52,6 +52,7 @@ def _compose(results: Results, boundaries: Lines) -> Page:
         drawn.hydrographs(),
         untrained.section(results, means),
         parameters.section(results),
+        surface.section(results),
         cost.section(results, means),
         searching.section(results),
         effects.exploratory(explored),
