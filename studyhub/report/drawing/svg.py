@@ -18,6 +18,7 @@ PATHS = {"use", "path"}
 # Greys of a drawing that a page gives in its own theme: those of text, axes, grids and edges of marks.
 THEMED = {"#1b1f24": "ink", "#5b6570": "soft", "#e3e7eb": "grid", "#b9c1c9": "frame", "#3d444b": "edge"}
 THEMED |= {"#2166ac": "win", "#b2182b": "lose"}  # words beside the ends of a colour bar
+MOST_TOLD = 1500  # marks in a group beyond which none says what it is: a page of many such drawings would be too large
 MANY = 100  # marks in a group beyond which their common look is said once
 
 
@@ -29,7 +30,7 @@ def inline(text: str, name: str, title: str, caption: str, hover: Mapping[str, s
     text : what matplotlib has written
     name : put before every id that is referred to; other ids are left out
     title, caption : read out to those who do not see the drawing
-    hover : id of a group to what a browser shows there: one text, or one for each mark in it
+    hover : id of a group to what a browser shows there: one text, or one for each mark in it unless they are too many
     """
     root = ElementTree.fromstring(NOT_TEXT.sub("\ufffd", text))
     _tidy(root)
@@ -104,6 +105,8 @@ def _tidied(key: str, value: str) -> str:
 def _explain(group: Element, told: str | Sequence[str]) -> None:
     if isinstance(told, str):
         group.insert(0, _element("title", NOT_TEXT.sub("\ufffd", told)))
+        return
+    if len(told) > MOST_TOLD:
         return
     parents = [(parent, child) for parent in group.iter() if parent.tag != "defs" for child in parent if child.tag in PATHS]
     for (parent, mark), text in zip(parents, told, strict=True):

@@ -50,7 +50,8 @@ def explorer(results: Results, means: pd.DataFrame, start: tuple[str, str, str] 
     lines : boundaries behind the map
     """
     flat = means.reset_index()
-    metrics = [name for name in METRICS if name in flat.columns and flat[name].notna().any()]
+    counts = flat.count().to_dict()
+    metrics = [name for name in METRICS if counts.get(name)]
     arms = results.scored_arms
     if not metrics or flat.empty:
         return None
@@ -112,7 +113,7 @@ class _Grid:
 
     def values(self, table: pd.DataFrame, name: str) -> list[list[float | None]]:
         """A list over basins for each arm."""
-        arm, basin = self.arms.get_indexer(table["arm"]), self.basins.get_indexer(table["basin"])
+        arm, basin = self.arms.get_indexer(table["arm"].to_list()), self.basins.get_indexer(table["basin"].to_list())
         there = (arm >= 0) & (basin >= 0)
         found = np.full(self.shape, np.nan)
         found[arm[there], basin[there]] = table[name].to_numpy("float64")[there]
@@ -145,7 +146,7 @@ def _thirds(attributes: pd.DataFrame, basins: Sequence[str]) -> list[dict[str, A
     for key, label in THIRDS.items():
         if key not in table or label in [group["label"].partition(",")[0] for group in found]:
             continue
-        values = pd.to_numeric(table[key], errors="coerce").to_numpy("float64")
+        values = np.asarray(pd.to_numeric(table[key], errors="coerce"), dtype="float64")
         known = values[np.isfinite(values)]
         if len(np.unique(known)) < 3:
             continue

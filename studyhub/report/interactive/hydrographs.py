@@ -53,9 +53,12 @@ def hydrographs(
     there = [arm for arm in arms if arm in set(simulation["arm"])]
     kept = [arm for arm in dict.fromkeys((*shown, *there)) if arm in set(there)][:MOST_ARMS]
     kept = [arm for arm in there if arm in set(kept)]
-    by_basin = dict(list(simulation.loc[simulation["arm"].isin(kept)].groupby("basin", observed=True, sort=False)))
-    scores = means[metric].to_dict()
-    given = [_basin(by_basin[basin], basin, title, kept, scores) for basin, title in titles.items() if basin in by_basin]
+    used = simulation.loc[simulation["arm"].isin(kept) & simulation["basin"].isin(list(titles))]
+    parts: dict[str, dict[str, pd.DataFrame]] = {}
+    for (basin, arm), rows in used.groupby(["basin", "arm"], observed=True, sort=False):
+        parts.setdefault(str(basin), {})[str(arm)] = rows
+    scores = means.loc[means.index.get_level_values("basin").isin(list(parts)), metric].to_dict()
+    given = [_basin(parts[basin], basin, title, kept, scores) for basin, title in titles.items() if basin in parts]
     if not given:
         return None
     looks = colours(arms)
@@ -72,25 +75,28 @@ def hydrographs(
         "basins": given,
         "shown": begin,
     }
-    used = simulation.loc[simulation["arm"].isin(kept) & simulation["basin"].isin(list(titles))]
     data = used.rename(columns={"qobs": "qobs_mm_d", "qsim": "qsim_mm_d"}).astype({"basin": object, "arm": object})
     return Interactive("hydrographs", "Hydrographs to look into", caption, {}, data, "hydrographs", content)
 
 
-def _basin(rows: pd.DataFrame, basin: str, title: str, arms: Sequence[str], scores: Mapping[tuple[str, str], float]) -> dict[str, Any]:
-    dates = rows["date"].to_numpy("datetime64[D]")
-    first, last = dates.min(), dates.max()
-    days = (dates - first).astype("int64")
-    length = int((last - first).astype("int64")) + 1
-    arm = rows["arm"].to_numpy(object)
+def _basin(
+    parts: Mapping[str, pd.DataFrame], basin: str, title: str, arms: Sequence[str], scores: Mapping[tuple[str, str], float]
+) -> dict[str, Any]:
+    """Series of a basin from the first to the last day of any arm, each a value a day."""
+    dates = {arm: rows["date"].to_numpy("datetime64[D]") for arm, rows in parts.items()}
+    first, last = min(days.min() for days in dates.values()), max(days.max() for days in dates.values())
+    length = int((last - first) / np.timedelta64(1, "D")) + 1
     observed = np.full(length, np.nan)
-    observed[days] = rows["qobs"].to_numpy("float64")
-    found = []
-    for name in arms:
-        of = arm == name
+    found: list[list[float | None] | None] = []
+    for arm in arms:
+        if arm not in parts:
+            found.append(None)
+            continue
+        places = ((dates[arm] - first) / np.timedelta64(1, "D")).astype("int64")
         series = np.full(length, np.nan)
-        series[days[of]] = rows["qsim"].to_numpy("float64")[of]
-        found.append(rounded(series, DIGITS) if of.any() else None)
-    of_arm = [rounded(np.array([scores.get((name, basin), np.nan)]))[0] for name in arms]
+        series[places] = parts[arm]["qsim"].to_numpy("float64")
+        observed[places] = parts[arm]["qobs"].to_numpy("float64")
+        found.append(rounded(series, DIGITS))
+    of_arm = rounded(np.array([scores.get((arm, basin), np.nan) for arm in arms]))
     known = {"basin": plain(basin), "title": plain(title), "first": str(first), "scores": of_arm}
     return known | {"observed": rounded(observed, DIGITS), "simulated": found}

@@ -50,7 +50,7 @@ def json_block(chart: Interactive) -> str:
 
 def columns(data: pd.DataFrame) -> dict[str, list[Any]]:
     """Columns of a table, ready for JSON: dates as days, numbers to four digits, what is missing as None."""
-    return {str(name): values(data[name]) for name in data}
+    return {str(name): values(data.loc[:, name]) for name in data.columns}
 
 
 def values(column: pd.Series) -> list[Any]:
