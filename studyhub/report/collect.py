@@ -106,6 +106,15 @@ class Results:
         there = set(self.scores["arm"])
         return [arm for arm in self.arms if arm in there]
 
+    @property
+    def test_period(self) -> str:
+        """Days that arms are judged on, in words."""
+        return str(self.spec.split.test)
+
+    def comparable(self) -> list[list[str]]:
+        """Scored arms in groups, the largest first; those of a group are judged on the same data and days."""
+        return [self.scored_arms]
+
     def states(self) -> dict[str, Counter[str]]:
         """Count the cells of each arm by state."""
         counts: dict[str, Counter[str]] = {}

@@ -49,7 +49,7 @@ class Drawing:
     @property
     def pairs(self) -> list[tuple[str, str, str]]:
         """Arms and metric of the first few claims; without claims the first two arms."""
-        arms = self.results.scored_arms
+        arms = self.results.comparable()[0]
         claimed = [(c.better, c.than, c.metric) for c in self.told[:MAPPED_CLAIMS]]
         return claimed or ([(arms[1], arms[0], LEADING)] if len(arms) > 1 else [])
 
@@ -78,7 +78,7 @@ class Drawing:
         return (f"Coordinates are known of {len(every) - len(missing)} basins; {len(missing)} are on no map.",)
 
     def hydrographs(self) -> Section:
-        chosen = places(self.judged, self.results.scored_arms, self.leading) if len(self.flat) else []
+        chosen = places(self.judged, self.results.comparable()[0], self.leading) if len(self.flat) else []
         titles = self._more({place.basin: place.title for place in chosen})
         simulation = self.results.simulation(titles)
         there = set(simulation["basin"])
@@ -89,8 +89,8 @@ class Drawing:
 
     def _more(self, titles: dict[str, str]) -> dict[str, str]:
         """Titles of all basins whose hydrographs the page has room for, those that are drawn on it first."""
-        arms, test = self.results.scored_arms, self.results.spec.split.test
-        table = self.judged[self.leading].unstack("arm").reindex(columns=arms).dropna()
+        arms, test = self.results.comparable()[0], self.results.spec.split.test
+        table = self.judged.reset_index().pivot(index="basin", columns="arm", values=self.leading).reindex(columns=list(arms)).dropna()
         more = basins_to_show(table, list(titles), (test.end - test.start).days + 1, len(arms)) if titles else []
         known = self.results.data.get("basins") or {}
         return {basin: titles.get(basin) or f"{basin} {(known.get(basin) or {}).get('name') or ''}".strip() for basin in more}

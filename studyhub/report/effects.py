@@ -23,20 +23,27 @@ def question(better: str, than: str, metric: str, alternative: Alternative) -> Q
     return Question(better, than, metric, METRICS[metric].direction, alternative)
 
 
-def others(results: Results) -> list[Question]:
+def others(results: Results, *, across: bool = False) -> list[Question]:
     """What no claim has said: the claimed pairs in all other main metrics, or else pairs of arms; each pair once, whichever is named first.
+
+    With ``across``, as of several studies, pairs of arms beside the claimed ones.
 
     The absolute FLV and FHV stand for the plain ones, which would ask nearly the same.
     """
-    arms, said = results.scored_arms, results.spec.compare
-    if said:
-        found = [(claim.better, claim.than) for claim in said]
-    else:
-        found = list(combinations(arms, 2)) if len(arms) <= ALL_PAIRS else [(arm, arms[0]) for arm in arms[1:]]
+    said = results.spec.compare
+    found = [(claim.better, claim.than) for claim in said]
+    if across or not found:
+        found += _pairs(results.comparable())
     pairs = {frozenset(pair): pair for pair in reversed(found)}
     asked = {(frozenset((claim.better, claim.than)), claim.metric) for claim in said}
     metrics = [name for name in MAIN if METRICS[name].direction not in IDEALS]
     return [question(*pair, m, "two-sided") for key, pair in reversed(pairs.items()) for m in metrics if (key, m) not in asked]
+
+
+def _pairs(groups: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    """All pairs within a group of few arms, each arm against the first in a larger one."""
+    every = [list(combinations(arms, 2)) if len(arms) <= ALL_PAIRS else [(arm, arms[0]) for arm in arms[1:]] for arms in groups]
+    return [pair for pairs in every for pair in pairs]
 
 
 def section(results: Results, comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Section:

@@ -37,12 +37,17 @@ LIBRARIES = ("studyhub", "torch", "numpy", "scipy", "pandas")
 MOST = 12  # arms that are told apart in words; of more the table of arms does
 
 
-def section(results: Results, comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Section:
-    told = paragraphs(results, comparisons, explored)
-    return Section("methods", "Methods, to paste into a paper", documents=(document(results.spec.name, told),))
+def section(studies: Sequence[Results], comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Section:
+    """A text for each study; the last one's holds what was compared."""
+    written = []
+    for number, results in enumerate(studies, 1):
+        last = number == len(studies)
+        told = paragraphs(results, comparisons if last else (), explored if last else ())
+        written.append(document(results.spec.name, told, "methods" if len(studies) == 1 else f"methods_{number}"))
+    return Section("methods", "Methods, to paste into a paper", documents=tuple(written))
 
 
-def document(name: str, told: Sequence[tuple[str, str]]) -> Document:
+def document(title: str, told: Sequence[tuple[str, str]], name: str = "methods") -> Document:
     """The same text for the page, as plain text, Markdown and LaTeX."""
     sources = cited(" ".join(text for _, text in told))
     plain = "\n\n".join(f"{title}. {text}" for title, text in told) + "\n\nReferences\n\n" + "\n".join(map(str, sources)) + "\n"
@@ -52,7 +57,7 @@ def document(name: str, told: Sequence[tuple[str, str]]) -> Document:
     items = "\n".join(rf"\item {tex(str(source))}" for source in sources)
     latex += f"\n\n\\paragraph{{References}}\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}\n" if items else "\n"
     shown = (*(f"{title}. {text}" for title, text in told), "References: " + " ".join(map(str, sources)))
-    return Document("methods", f"Methods of {name}", shown, {"txt": plain, "md": markdown, "tex": latex})
+    return Document(name, f"Methods of {title}", shown, {"txt": plain, "md": markdown, "tex": latex})
 
 
 def paragraphs(results: Results, comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What made the results: every trial, libraries and machines, MLflow, and the study file itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,19 +14,25 @@ FEW = 40  # trials of a page; the CSV has all
 QUERY = re.compile(r"[?#].*", re.S)
 
 
-def section(results: Results) -> Section:
-    source, content = results.data.get("source", "unknown"), results.data.get("hash", "unknown")
-    notes = [f"Study file (with all defaults): hash {settings_hash(results.text)}. Data: {source}, content hash {content}."]
-    if place := address(results.mlflow):
-        notes.append(f"Runs in MLflow: {place}, experiment {results.spec.name}; `studyhub ui {results.spec.name}` shows them in a browser.")
+def section(results: Results, studies: Sequence[Results]) -> Section:
+    """Provenance of all trials, and of each study that they are of."""
+    notes = [note for study in studies for note in _notes(study, f"{study.spec.name}: " if len(studies) > 1 else "")]
     return Section(
         "provenance",
         "Provenance",
         folded=(trials(results), versions(results)),
         notes=tuple(notes),
-        text_title="Study file",
-        text=results.text,
+        text_title="Study file" if len(studies) == 1 else "Study files",
+        text="\n".join(study.text for study in studies),
     )
+
+
+def _notes(study: Results, begin: str) -> list[str]:
+    source, content, name = study.data.get("source", "unknown"), study.data.get("hash", "unknown"), study.spec.name
+    notes = [f"{begin}Study file (with all defaults): hash {settings_hash(study.text)}. Data: {source}, content hash {content}."]
+    if place := address(study.mlflow):
+        notes.append(f"{begin}Runs in MLflow: {place}, experiment {name}; `studyhub ui {name}` shows them in a browser.")
+    return notes
 
 
 def address(uri: str | None) -> str:

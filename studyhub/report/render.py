@@ -1,11 +1,26 @@
 """From a study's results to the files of its report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from studyhub.catalog import METRICS
-from studyhub.report import contents, cost, effects, figures, methods, parameters, provenance, scored, searching, split, surface, untrained
+from studyhub.report import (
+    contents,
+    cost,
+    effects,
+    figures,
+    methods,
+    parameters,
+    provenance,
+    scored,
+    searching,
+    several,
+    split,
+    surface,
+    untrained,
+)
 from studyhub.report.answer import answer
 from studyhub.report.collect import Results, Run, collect
 from studyhub.report.drawing.boundaries import read_boundaries
@@ -13,7 +28,8 @@ from studyhub.report.drawing.ground import Lines, behind
 from studyhub.report.drawn import Drawing
 from studyhub.report.files import write
 from studyhub.report.page import Page, Section
-from studyhub.stats.compare import compare, explore
+from studyhub.report.several import join
+from studyhub.stats.compare import Comparison, compare, explore
 from studyhub.stats.summary import per_basin
 from studyhub.study.store import Store
 
@@ -26,29 +42,52 @@ def report(store: Store, name: str, out: Path, boundaries: Path | None = None) -
     StudyhubError
         There is no such study, its files cannot be read, or ``out`` cannot be written.
     """
+    return report_together([(store, name)], out, boundaries)
+
+
+def report_together(studies: Sequence[tuple[Store, str]], out: Path, boundaries: Path | None = None) -> Path:
+    """Write one report of several studies, each given by its store and its name; of one alone it is that study's own."""
     lines = read_boundaries(boundaries) if boundaries else ()
-    return write(compose(collect(store, name), lines), out)
+    found = [collect(store, name) for store, name in studies]
+    return write(compose(found[0], lines) if len(found) == 1 else together(found, lines), out)
 
 
 def compose(results: Results, boundaries: Lines = ()) -> Page:
     """Put a study's results into sections; ``boundaries`` are drawn behind its maps."""
     with behind(boundaries):
-        return _compose(results, boundaries)
+        comparisons = compare(results.scores, effects.declared(results))
+        return _page(results, comparisons, (results,), _sections(results, comparisons, (results,), boundaries))
 
 
-def _compose(results: Results, boundaries: Lines) -> Page:
-    comparisons = compare(results.scores, effects.declared(results))
-    explored = explore(results.scores, effects.others(results)) if results.scored_arms else []
+def together(studies: Sequence[Results], boundaries: Lines = ()) -> Page:
+    """Put the results of several studies into sections; the claims of each are tested on its own trials."""
+    with behind(boundaries):
+        joined = join(studies)
+        wholes = [part.whole for part in joined.parts]
+        comparisons = [c for whole in wholes for c in compare(whole.scores, effects.declared(whole))]
+        sections = (several.section(joined), *_sections(joined, comparisons, wholes, boundaries))
+        return _page(joined, comparisons, wholes, sections)
+
+
+def _sections(results: Results, comparisons: Sequence[Comparison], studies: Sequence[Results], lines: Lines) -> tuple[Section, ...]:
+    """Sections from what matters most to what made it.
+
+    Parameters
+    ----------
+    studies : those that the results are of: one, or several
+    """
+    across = len(studies) > 1
+    explored = explore(results.scores, effects.others(results, across=across)) if results.scored_arms else []
     means = per_basin(results.scores, list(METRICS))
     drawn = Drawing(results, means, comparisons)
-    sections = (
+    return (
         effects.section(results, comparisons, explored),
         _compared(results),
         _unfinished(results),
         scored.section(results, means),
         drawn.distributions(),
         drawn.maps(),
-        drawn.explore(boundaries),
+        drawn.explore(lines),
         drawn.hydrographs(),
         untrained.section(results, means),
         parameters.section(results),
@@ -56,20 +95,39 @@ def _compose(results: Results, boundaries: Lines) -> Page:
         cost.section(results, means),
         searching.section(results),
         effects.exploratory(explored),
-        split.section(results),
-        methods.section(results, comparisons, explored),
-        provenance.section(results),
+        *_numbered([split.section(study) for study in studies], [study.spec.name for study in studies]),
+        methods.section(studies, comparisons, explored),
+        provenance.section(results, studies),
     )
+
+
+def _page(results: Results, comparisons: Sequence[Comparison], studies: Sequence[Results], sections: Sequence[Section]) -> Page:
     return Page(
         kind="report",
         name=results.spec.name,
         title=results.spec.question,
-        running=any(run.state == "running" for run in results.runs),
+        running=any(run.state == "running" for study in studies for run in study.runs),
         answer=answer(results, comparisons),
         made=made(results.runs),
         sections=tuple(section for section in sections if not section.empty),
         colours=figures.colours(results.arms),
     )
+
+
+def _numbered(sections: Sequence[Section], names: Sequence[str]) -> list[Section]:
+    """Sections of one kind, of several studies, made to stand on one page."""
+    if len(sections) == 1:
+        return list(sections)
+    return [
+        replace(
+            section,
+            name=f"{section.name}_{number}",
+            title=f"{section.title} of {name}",
+            tables=tuple(replace(table, name=f"{table.name}_{number}") for table in section.tables),
+            figures=tuple(figure.named(f"{figure.name}_{number}") for figure in section.figures),
+        )
+        for number, (section, name) in enumerate(zip(sections, names, strict=True), 1)
+    ]
 
 
 def made(runs: Iterable[Run]) -> str:

@@ -35,7 +35,7 @@ def section(results: Results, means: pd.DataFrame) -> Section:
 def tables(results: Results, means: pd.DataFrame) -> list[Table]:
     """Medians over basins of the main metrics; where arms have other basins, those that all have too."""
     caption = (
-        f"Medians over basins in the test period {results.spec.split.test}; folds and seeds are averaged within a basin first. ↑ larger is "
+        f"Medians over basins in the test period {results.test_period}; folds and seeds are averaged within a basin first. ↑ larger is "
         "better, ↓ smaller, → 0 nearer to zero (there biases of opposite sign cancel in a median: see the absolute ones)."
     )
     bold = " Bold: the best median of a column, which is no test; for tests see the claims."

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from studyhub.errors import StoreError
 from studyhub.verbs.options import AsJson, Home, Stored, located
 from studyhub.verbs.printing import print_columns, print_json
+
+LONGEST = 120  # characters of a folder's name
 
 
 class Alternative(Enum):
@@ -21,25 +24,42 @@ class Direction(Enum):
 
 
 def report(
-    study: Stored,
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="names of studies that were launched, or their folders (studies/NAME)")
+    ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="folder of the report, in place of reports/STUDY")] = None,
+    boundaries: Annotated[Path | None, typer.Option(metavar="FILE", help="GeoJSON file whose lines are drawn behind maps")] = None,
     home: Home = Path(),
 ) -> None:
-    """Write the report of a study, as far as it is.
+    """Write the report of a study, or one of several studies, as far as they are.
 
-    A page, and its tables and figures as data. A launch writes it too, in the end.
+    A page, and its tables and figures as data. A launch writes it too, in the end. Of several studies the arms stand side by side, each
+    called STUDY/ARM; studies of other data or another test period are shown, and not compared.
 
     Example: studyhub report my_study
     """
-    from studyhub.report.render import report as write
+    from studyhub.report.render import report_together
     from studyhub.study import remote
     from studyhub.study.store import Store
 
-    home, name = located(study, home)
-    remote.pull(home, name, want=remote.REPORT)
-    page = write(Store(home), name, out or remote.reports(home) / name)
-    remote.push(home, name, page.parent)
+    places = [located(study, home) for study in studies]
+    twice = [name for place, name in places if places.count((place, name)) > 1]
+    if twice:
+        raise StoreError(f"each study is named once, got {twice[0]} {len(twice)} times")
+    for place, name in places:
+        remote.pull(place, name, want=remote.REPORT)
+    first, name = places[0]
+    folder = out or remote.reports(first) / _called([name for _, name in places])
+    page = report_together([(Store(place), name) for place, name in places], folder, boundaries)
+    if len(places) == 1:
+        remote.push(first, name, page.parent)
     print(page)
+
+
+def _called(names: list[str]) -> str:
+    """Folder of a report on some studies."""
+    together = "+".join(names)
+    return together if len(together) <= LONGEST else f"{names[0]}+{len(names) - 1}_more"
 
 
 def compare(

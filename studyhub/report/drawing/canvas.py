@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -82,6 +82,10 @@ class Figure:
     caption: str
     svg: str
     data: pd.DataFrame
+
+    def named(self, name: str) -> "Figure":
+        """The same under another name, which its ids begin with."""
+        return replace(self, name=name, svg=self.svg.replace(f"{self.name}-", f"{name}-"))
 
 
 @dataclass(frozen=True)
