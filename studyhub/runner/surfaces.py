@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from studyhub.report.collect import Results, Run
 
 PLANE = ("x_parameter", "y_parameter", "metric")
+COLUMNS = ["arm", "fold", "seed", "trial", "basin", *PLANE, "points", "reach", "x", "y", "dx", "dy", "score", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def map_surfaces(
             continue
         rows = surface(trial, simulator, shards, basin, asked, lambda at, of, done=done: progress(done * each + at, len(todo) * each))
         cell = {"arm": arm, "fold": run.cell.fold, "seed": run.cell.seed, "trial": run.cell.trial, "basin": basin}
-        rows = rows.assign(**cell, metric=asked.metric, points=asked.points, reach=asked.reach)
+        rows = rows.assign(**cell, metric=asked.metric, points=asked.points, reach=asked.reach).reindex(columns=COLUMNS)
         known = pd.concat([known, rows], ignore_index=True) if len(known) else rows
         _write(known, path)
         computed += 1
@@ -161,11 +162,10 @@ def _run(results: "Results", arm: str, basin: str) -> "Run | None":
 
 def read(path: Path) -> pd.DataFrame:
     """Surfaces that there are; a file that cannot be read counts as none, for all in it can be computed again."""
-    columns = ["arm", "fold", "seed", "trial", "basin", *PLANE, "points", "reach", "x", "y", "dx", "dy", "score", "diverged"]
     try:
-        return pd.read_parquet(path, columns=columns)
+        return pd.read_parquet(path, columns=COLUMNS)
     except (OSError, ValueError, KeyError):
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=COLUMNS)
 
 
 def _of_plane(known: pd.DataFrame, asked: Surface) -> np.ndarray:

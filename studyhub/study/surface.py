@@ -72,7 +72,10 @@ class Surface:
         for name, physics in chosen.items() if not foreign else ():
             lacking = [wanted for wanted in self.parameters if wanted not in physics.parameter_names]
             if lacking and (self.arms is not None or not self.able(list(arms.values()))):
-                yield ("arms",), f"`{name}` ({physics.name}) has no {listed(lacking)}; its parameters are {listed(physics.parameter_names)}"
+                yield (
+                    ("parameters" if self.arms is None else "arms",),
+                    f"`{name}` ({physics.name}) has no {listed(lacking)}; its parameters are {listed(physics.parameter_names)}",
+                )
 
     def able(self, arms: Arms) -> tuple[str, ...]:
         """Those of the asked arms that have both parameters."""
