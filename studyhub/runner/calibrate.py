@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 MODULE = "studyhub.runner.calibrate"
 UPDATES, TESTED = 5, 64  # updates of an epoch; basins that are tested
 MOST = 5  # arms named at once
-# Files of an attempt whose size grows with the basins that are tested.
-OF_BASINS = ("scores.parquet", "signatures.parquet", "simulation.parquet", "parameters.parquet", "benchmarks.parquet")
+# Files of an attempt whose size grows with the basins that are tested; those of a row per basin are mostly a list of columns.
+OF_BASINS = ("simulation.parquet", "parameters.parquet")
 
 
 def calibrate_unknown(
