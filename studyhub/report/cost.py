@@ -64,7 +64,7 @@ def _convergence(runs: Sequence[Run], known: dict[str, Any]) -> str:
     diverged = sum(run.state == "diverged" for run in runs)
     told = [f"{diverged} of {len(runs)} trials diverged"] if diverged else []
     if known.get("unconverged") is not None:
-        told.append("every unit and day" if not known["unconverged"] else f"all but {whole(known['unconverged'])} unit-days")
+        told.append("everywhere" if not known["unconverged"] else f"all but {whole(known['unconverged'])} unit-days")
     elif known.get("below_zero"):
         told.append(f"stores below zero on {significant(2)(known['below_zero'])} % of unit-days")
     return "; ".join(told) or NO_BALANCE

@@ -55,12 +55,8 @@ def section(results: Results, comparisons: Sequence[Comparison], explored: Seque
         "Claims" if comparisons else "Effects",
         (claims.claims(results, comparisons),) if comparisons else (),
         figures=(drawn,) if drawn else (),
-        folded=(dropped,) if len(dropped.data) else (),
+        folded=(*((dropped,) if len(dropped.data) else ()), *((claims.exploratory(explored),) if explored else ())),
     )
-
-
-def exploratory(explored: Sequence[Comparison]) -> Section:
-    return Section("exploratory", "Not declared", folded=(claims.exploratory(explored),) if explored else ())
 
 
 def effects(comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Figure | None:

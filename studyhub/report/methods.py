@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from studyhub.catalog import CHECKPOINTS, LOSSES, METRICS, OPTIMIZERS, PHYSICS, RECIPES, SCHEMES
+from studyhub.catalog import CHECKPOINTS, LOSSES, METRICS, OPTIMIZERS, PHYSICS, SCHEMES
 from studyhub.report.collect import Results
 from studyhub.report.contents import MAIN
 from studyhub.report.document import Document
@@ -14,17 +15,21 @@ from studyhub.report.tables import tex
 from studyhub.stats.compare import Comparison
 from studyhub.study.arms import Arm
 from studyhub.study.describe import differences
-from studyhub.study.settings import Period
+from studyhub.study.settings import Period, Training
 from studyhub.study.spec import Synthetic
 
 DATA = {
-    "camels-us": "CAMELS-US (Newman et al., 2015; Addor et al., 2017)",
-    "caravan": "Caravan (Kratzert et al., 2023)",
-    "synthetic": "virtual basins with known parameters",
+    "camels-us": " of CAMELS-US (Newman et al., 2015; Addor et al., 2017)",
+    "caravan": " of Caravan (Kratzert et al., 2023)",
+    "synthetic": ", virtual ones with known parameters",
 }
 PHYSICAL = {
     "hbv": "HBV with a parameter network (Feng et al., 2024; Song et al., 2024)",
     "gr4j": "GR4J (Perrin et al., 2003) with a parameter network",
+}
+NETWORKS = {
+    "feng2020": "an input layer, dropout on the LSTM's weights, log-transformed precipitation and target (Feng et al., 2024)",
+    "kratzert2019": "dropout on the LSTM's output, z-scored inputs and target (Kratzert et al., 2019)",
 }
 PUBLISHED = {"adadelta": "AdaDelta (Zeiler, 2012)", "adam": "Adam (Kingma and Ba, 2015)"}
 SPLITS = {
@@ -69,12 +74,12 @@ def paragraphs(results: Results, comparisons: Sequence[Comparison], explored: Se
 
 def _data(results: Results) -> str:
     spec, split = results.spec, results.spec.split
-    source = "virtual basins with known parameters" if isinstance(spec.data, Synthetic) else DATA.get(str(results.data.get("source")), "")
     folds = (results.data.get("split") or {}).get("folds") or ()
     basins = len(results.basins) or len(set(results.scores["basin"]))
-    text = f"{_count(basins, 'basin')}" + (f" of {source}" if source else "") + f" (content hash {results.data.get('hash', 'unknown')}). "
+    source = "synthetic" if isinstance(spec.data, Synthetic) else str(results.data.get("source"))
+    text = f"{_count(basins, 'basin')}{DATA.get(source, '')} (content hash {results.data.get('hash', 'unknown')}). "
     text += f"Models were trained on {_period(split.train)}"
-    text += f", chosen on {_period(split.validation)}" if split.validation is not None else ""
+    text += f", validated on {_period(split.validation)}" if split.validation is not None else ""
     text += f" and tested on {_period(split.test)}. {SPLITS.get(spec.division.rule.kind, '')} "
     if len(folds) > 1:
         text += f"There are {len(folds)} folds with {_range(fold['test'] for fold in folds)} tested basins each. "
@@ -83,7 +88,7 @@ def _data(results: Results) -> str:
 
 
 def _models(results: Results) -> str:
-    arms = [arm for arm in results.spec.arms if isinstance(arm, Arm)]
+    arms = trained(results)
     text = " ".join(filter(None, (_lstm(arms), *(_hybrid(arms, name) for name in PHYSICS))))
     external = [arm.name for arm in results.spec.arms if not isinstance(arm, Arm)]
     if external:
@@ -100,13 +105,24 @@ def _models(results: Results) -> str:
     return text.strip()
 
 
+def trained(results: Results) -> list[Arm]:
+    """Arms as they were trained: in place of one that was searched, what its searches have chosen."""
+    found = []
+    for arm in results.spec.arms:
+        if isinstance(arm, Arm) and arm.searched is not None:
+            chosen = [entry["chosen"] for entry in results.searches if entry["arm"] == arm.name and entry["chosen"]]
+            settings = dict.fromkeys(arm.searched.configure(params) for params in chosen)
+            found += [replace(arm, model=model, training=training) for model, training in settings]
+        elif isinstance(arm, Arm):
+            found.append(arm)
+    return found
+
+
 def _lstm(arms: Sequence[Arm]) -> str:
     own = [arm for arm in arms if arm.model.kind == "lstm"]
     if not own:
         return ""
-    papers = {"feng2020": "Feng et al., 2024", "kratzert2019": "Kratzert et al., 2019"}
-    recipes = dict.fromkeys(arm.model.recipe for arm in own)
-    told = "; ".join(f"{RECIPES[name].meaning} ({papers[name]})" for name in recipes)
+    told = "; ".join(dict.fromkeys(NETWORKS[arm.model.recipe] for arm in own))
     return f"An LSTM with {_range(arm.model.hidden_size for arm in own)} hidden units simulates streamflow from {_inputs(own)}: {told}."
 
 
@@ -119,7 +135,7 @@ def _hybrid(arms: Sequence[Arm], physics: str) -> str:
     said = [
         f"Differentiable {PHYSICAL[physics]}: an LSTM with {_range(arm.model.hidden_size for arm in own)} hidden units gives the "
         "parameters "
-        f"of {_range(arm.model.components for arm in own)} parallel components from {_inputs(own)}.",
+        f"of {_counted((arm.model.components for arm in own), 'parallel component')} from {_inputs(own)}.",
         f"The water balance is solved by: {'; '.join(f'{name}, {SCHEMES[name]}' for name in schemes)}.",
         f"Parameters that vary from day to day in some arms: {_and(dynamic)}." if dynamic else "All parameters are constant in time.",
     ]
@@ -134,15 +150,15 @@ def _inputs(arms: Sequence[Arm]) -> str:
 
 
 def _training(results: Results) -> str:
-    trainings = [arm.training for arm in results.spec.arms if isinstance(arm, Arm)]
+    trainings = [arm.training for arm in trained(results)]
     if not trainings:
         return ""
     seeds, search = results.spec.seeds, results.spec.search
     optimizers = dict.fromkeys(PUBLISHED.get(one.optimizer, OPTIMIZERS[one.optimizer].meaning) for one in trainings)
-    rates = dict.fromkeys(", ".join(f"{rate:g} from epoch {epoch}" for epoch, rate in one.learning_rate) for one in trainings)
+    rates = dict.fromkeys(_rate(one.learning_rate) for one in trainings)
     kept = dict.fromkeys(CHECKPOINTS[one.checkpoint] for one in trainings)
     said = [
-        f"Loss: {'; '.join(dict.fromkeys(f'{one.loss}, {LOSSES[one.loss]}' for one in trainings))}.",
+        f"Loss: {'; '.join(dict.fromkeys(map(_loss, trainings)))}.",
         f"Optimiser: {'; '.join(optimizers)}, learning rate {' or '.join(rates)}.",
         f"{_range(one.epochs for one in trainings)} epochs, batches of {_range(one.batch for one in trainings)} windows of "
         f"{_range(one.window for one in trainings)} d; kept are {' or '.join(kept)}.",
@@ -211,6 +227,15 @@ def _most(values: Iterable[Any]) -> Any:
     return counts.most_common(1)[0][0] if counts else None
 
 
+def _loss(training: Training) -> str:
+    return f"{training.loss}, {LOSSES[training.loss].replace('a = loss_weight', f'a = {training.loss_weight:g}')}"
+
+
+def _rate(steps: Sequence[tuple[int, float]]) -> str:
+    (_, first), *later = steps
+    return ", ".join((f"{first:.3g}", *(f"{rate:.3g} from epoch {epoch}" for epoch, rate in later)))
+
+
 def _period(period: Period) -> str:
     return f"{period.start} to {period.end}"
 
@@ -218,6 +243,11 @@ def _period(period: Period) -> str:
 def _range(values: Iterable[int]) -> str:
     found = sorted(set(values))
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+
+
+def _counted(values: Iterable[int], what: str) -> str:
+    told = _range(values)
+    return f"{told} {what}{'' if told == '1' else 's'}"
 
 
 def _count(count: int, what: str) -> str:

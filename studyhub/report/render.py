@@ -18,6 +18,7 @@ from studyhub.report import (
     searching,
     several,
     split,
+    strata,
     surface,
     untrained,
 )
@@ -86,6 +87,7 @@ def _sections(results: Results, comparisons: Sequence[Comparison], studies: Sequ
         _unfinished(results),
         scored.section(results, means),
         drawn.distributions(),
+        strata.section(results, drawn),
         drawn.maps(),
         drawn.explore(lines),
         drawn.hydrographs(),
@@ -94,7 +96,6 @@ def _sections(results: Results, comparisons: Sequence[Comparison], studies: Sequ
         surface.section(results),
         cost.section(results, means),
         searching.section(results),
-        effects.exploratory(explored),
         *_numbered([split.section(study) for study in studies], [study.spec.name for study in studies]),
         methods.section(studies, comparisons, explored),
         provenance.section(results, studies),

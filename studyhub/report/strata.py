@@ -1,0 +1,130 @@
+"""Scores by kind of basin: climate group, region, and thirds of the basins by an attribute such as aridity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from studyhub.catalog import METRICS
+from studyhub.report import figures
+from studyhub.report.collect import Results
+from studyhub.report.contents import metric_column
+from studyhub.report.drawn import Drawing
+from studyhub.report.page import Section
+from studyhub.report.tables import Column, Table, frame, significant, whole
+
+REGIONS = {"continent": "continent", "huc_02": "HUC2 region", "dataset": "data set"}  # column -> its name in text
+# Attributes by whose thirds basins are told apart, the first of a row that the data have: name -> (name in text, unit).
+ATTRIBUTES = (
+    {"aridity": ("aridity (PET/P)", "-"), "clim_aridity": ("aridity (PET/P)", "-")},
+    {"frac_snow": ("share of snow in precipitation", "-"), "clim_frac_snow": ("share of snow in precipitation", "-")},
+    {"baseflow_index": ("observed baseflow index", "-")},
+    {"slope_mean": ("mean slope", "m/km")},
+    {"area_gages2": ("area", "km²"), "area_km2": ("area", "km²")},
+    {"frac_forest": ("share of forest", "-")},
+)
+DRAWN = ("continent", "aridity", "clim_aridity")  # strata that are drawn, beside the climate group
+FEWEST, GROUPS = 3, 25  # basins of which a median is told; groups of a kind beyond which it is left out
+ARMS, CLAIMS = 6, 3
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A way to group basins: ``groups`` is basin -> its group, categories in their order; ``key`` names it in files, ``name`` in text."""
+
+    key: str
+    name: str
+    groups: pd.Series
+
+
+def section(results: Results, drawing: Drawing) -> Section:
+    """Empty where nothing is known of the basins by which they could be told apart."""
+    found = strata(results)
+    if not found or drawing.flat.empty:
+        return Section("strata", "By kind of basin")
+    drawn = []
+    for stratum in found:
+        if stratum.key == "climate" or stratum.key in DRAWN:
+            basins = pd.DataFrame({"basin": stratum.groups.index, stratum.key: stratum.groups.to_numpy()})
+            basins[stratum.key] = basins[stratum.key].astype(stratum.groups.dtype)
+            metrics = ("nse", "kge") if stratum.key == "climate" else ("kge",)
+            drawn += [figures.boxes(drawing.flat, basins, results.arms, metric, stratum.key, stratum.name) for metric in metrics]
+    return Section(
+        "strata",
+        "By kind of basin",
+        (medians(results, drawing, found),),
+        figures=tuple(figure for figure in drawn if figure is not None),
+    )
+
+
+def strata(results: Results) -> list[Stratum]:
+    """Every way to group the basins that tells at least two groups apart."""
+    basins = results.basins.drop_duplicates("basin").set_index("basin")
+    found = [_named("climate", "climate group", basins)]
+    found += [_named(key, name, basins) for key, name in REGIONS.items()]
+    attributes = results.attributes()
+    if len(attributes):
+        known = attributes.drop_duplicates("basin").set_index("basin")
+        for row in ATTRIBUTES:
+            key = next((name for name in row if name in known.columns and pd.api.types.is_numeric_dtype(known[name])), None)
+            if key is not None:
+                name, unit = row[key]
+                found.append(_thirds(key, f"{name} ({unit})" if unit != "-" else name, known.loc[:, key]))
+    return [stratum for stratum in found if stratum is not None]
+
+
+def _named(key: str, name: str, basins: pd.DataFrame) -> Stratum | None:
+    if key not in basins.columns:
+        return None
+    groups = basins.loc[:, key].dropna().astype("str")
+    return Stratum(key, name, groups) if 2 <= len(set(groups)) <= GROUPS else None
+
+
+def _thirds(key: str, name: str, values: pd.Series) -> Stratum | None:
+    groups = _terciles(values).dropna()
+    return Stratum(key, name, groups) if len(set(groups)) > 1 else None
+
+
+def _terciles(values: pd.Series) -> pd.Series:
+    """Thirds of the basins, each with its range in its name; fewer groups where many basins share a value."""
+    known = values.astype("float64").dropna()
+    bounds = np.unique(np.quantile(known, [0, 1 / 3, 2 / 3, 1])) if len(known) else np.array([])
+    if len(bounds) < 3:
+        return known.iloc[:0].astype("str")
+    shown = significant(3)
+    names = [f"{shown(low)} to {shown(high)}" for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    return pd.Series(pd.cut(known, bounds, labels=names, include_lowest=True), known.index)
+
+
+def order(groups: pd.Series) -> list[str]:
+    """Categories in their order, else by name."""
+    there = set(groups)
+    return [str(name) for name in (groups.cat.categories if hasattr(groups, "cat") else sorted(there)) if name in there]
+
+
+def medians(results: Results, drawing: Drawing, found: Sequence[Stratum]) -> Table:
+    """Medians of the leading metric by group, a column for each of the first arms."""
+    metric = drawing.leading
+    arms = list(dict.fromkeys([*(arm for pair in drawing.pairs for arm in pair[:2]), *results.scored_arms]))[:ARMS]
+    arms = [arm for arm in results.arms if arm in arms]
+    shown = metric_column(metric)
+    columns = (
+        Column("kind", "basins by"),
+        Column("group", "group"),
+        Column("basins", "basins", "", whole),
+        *(Column(f"arm {arm}", arm, shown.unit, shown.show) for arm in arms),
+    )
+    table = drawing.flat.pivot(index="basin", columns="arm", values=metric).reindex(columns=arms)
+    rows = []
+    for stratum in found:
+        own = stratum.groups.reindex(table.index)
+        for group in order(stratum.groups):
+            here = table.loc[(own == group).to_numpy()].dropna(how="all")
+            if len(here) >= FEWEST:
+                values = {f"arm {arm}": value for arm, value in here.median().items()}
+                rows.append({"kind": stratum.name, "group": group, "basins": len(here)} | values)
+    caption = f"Medians of {METRICS[metric].label} over the basins of each group; thirds by an attribute have as many basins each, unless many share a value."
+    if len(arms) < len(results.scored_arms):
+        caption += f" Shown are {len(arms)} of {len(results.scored_arms)} arms."
+    return Table("strata", f"{METRICS[metric].label} by kind of basin", caption, columns, frame(rows, columns))
