@@ -35,7 +35,7 @@ data: {shards: shards/camels_us}
 split: {train: [2000-01-01, 2000-12-31], test: [2001-06-01, 2001-12-31], warmup: 50, test_warmup: 100}
 shared: {model: lstm, hidden_size: 4, forcing: [prcp, tmean, pet], attributes: climate}
 training: {epochs: 1, batch: 4, window: 100, updates_per_epoch: 2}
-arms: {sequential: {}, implicit: {hidden_size: 6}}
+arms: {sequential: {}, implicit: {model: dpl, scheme: implicit, components: 2}}
 seeds: [1]
 """
 MAPPING = """\
@@ -159,6 +159,7 @@ DONE = {
         set(pd.read_parquet(place / "studies" / "my_study" / "scores.parquet")["arm"]) == {"sequential", "implicit"}
     ),
     "report": lambda place, out: (place / "reports" / "my_study" / "index.html").exists(),
+    "surface": lambda place, out: set(pd.read_parquet(place / "studies" / "my_study" / "surfaces.parquet")["arm"]) == {"implicit"},
     "export": lambda place, out: any(place.glob("my_study*.zip")),
     "import": lambda place, out: "theirs" in Store(place).studies(),
     "mirror": lambda place, out: "mlflow.db" in out,
