@@ -85,7 +85,7 @@ def surfaces(
     if not np.isfinite(values).any():
         return None
     scale = _Scale.of(values, METRICS[plane.metric].direction == "larger")
-    limits = tuple((float(data[axis].min()), float(data[axis].max())) for axis in ("x", "y"))
+    limits = _limits(data["x"], plane.x), _limits(data["y"], plane.y)
     width = (WIDTH - LEFT - RIGHT - BETWEEN * (len(arms) - 1)) / len(arms)
     row = HEAD + TITLE + TALL + GAP
     legend = [Key("as learned", INK, mark="o"), Key("best of the points", INK, mark="X")]
@@ -116,6 +116,12 @@ def surfaces(
         renamed = {"x": f"{plane.x.name}{_unit(plane.x)}", "y": f"{plane.y.name}{_unit(plane.y)}", "score": column(plane.metric)}
         shown = data.filter(["arm", "basin", "seed", "x", "y", "dx", "dy", "score", "diverged"]).rename(columns=renamed)
         return sheet.figure(name, title, _caption(plane, data, remark), shown)
+
+
+def _limits(values: pd.Series, parameter: Parameter) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    room = 0.0 if high > low else 0.01 * (parameter.high - parameter.low)
+    return low - room, high + room
 
 
 def _unit(parameter: Parameter) -> str:
