@@ -18,6 +18,7 @@ SIGNATURE_FILE, PARAMETER_FILE, BENCHMARK_FILE, BASINS = "signatures.parquet", "
 OBSERVED = "_obs"
 SIGNATURE_COLUMNS = tuple(f"{name}{kind}" for name in SIGNATURES for kind in ("", OBSERVED))
 BENCHMARK_COLUMNS = tuple(name for name, metric in METRICS.items() if metric.of == "discharge")
+NAMES = ("basin", "parameter")
 PARAMETER_COLUMNS = ("mean", "low", "high", "daily")
 
 Files = Iterable[tuple[str, Path]]
@@ -36,8 +37,8 @@ def signatures(files: Files) -> pd.DataFrame:
         found.setdefault(arm, _Gathered(len(SIGNATURE_COLUMNS))).add([table["basin"]], _numbers(table, SIGNATURE_COLUMNS))
     parts = []
     for arm, gathered in found.items():
-        (basins,), rows = gathered.keys()
-        parts.append(pd.DataFrame(gathered.means()[rows], columns=list(SIGNATURE_COLUMNS)).assign(arm=arm, basin=basins.astype(object)))
+        (basins,) = gathered.keys()
+        parts.append(pd.DataFrame(gathered.means(), columns=list(SIGNATURE_COLUMNS)).assign(arm=arm, basin=basins.astype(object)))
     return _joined(parts, ("arm", "basin", *SIGNATURE_COLUMNS))
 
 
@@ -50,10 +51,10 @@ def parameters(files: Files) -> pd.DataFrame:
         gathered.add([table["basin"], table["parameter"]], _numbers(table, PARAMETER_COLUMNS))
     parts = []
     for arm, gathered in found.items():
-        (basins, names), rows = gathered.keys()
-        low, high = gathered.low[rows], gathered.high[rows]
+        basins, names = gathered.keys()
+        low, high = gathered.low, gathered.high
         columns = {"arm": pd.Categorical.from_codes(np.zeros(len(low), dtype=np.int8), [arm]), "basin": basins, "parameter": names}
-        columns |= {"mean": gathered.means()[rows][:, 0], "low": low[:, 1], "high": high[:, 2], "daily": high[:, 3] > 0}
+        columns |= {"mean": gathered.means()[:, 0], "low": low[:, 1], "high": high[:, 2], "daily": high[:, 3] > 0}
         parts.append(pd.DataFrame(columns))
     return _joined(parts, ("arm", "basin", "parameter", *PARAMETER_COLUMNS))
 
@@ -63,10 +64,10 @@ def benchmarks(files: Files) -> pd.DataFrame:
     known: set[str] = set()
     parts = []
     for _, path in _there(files, BENCHMARK_FILE):
-        basins = _read(path, ("basin",))["basin"].to_pylist()
-        if known.issuperset(basins):
+        if known.issuperset(_coded(_read(path, ("basin",))["basin"]).dictionary.to_pylist()):
             continue
         table = _read(path, ("basin", "benchmark", *BENCHMARK_COLUMNS))
+        basins = np.asarray(table["basin"].to_pandas(), dtype=object)
         values = pd.DataFrame(_numbers(table, BENCHMARK_COLUMNS), columns=list(BENCHMARK_COLUMNS))
         values = values.assign(basin=basins, benchmark=table["benchmark"].to_pylist())
         parts.append(values.loc[[basin not in known for basin in basins]])
@@ -89,46 +90,60 @@ class _Gathered:
     """
 
     def __init__(self, width: int):
-        self.names: list[dict[str, int]] = []
-        self.sums, self.counts = np.zeros((0, 0, width)), np.zeros((0, 0, width))
-        self.low, self.high = np.zeros((0, 0, width)), np.zeros((0, 0, width))
-        self.seen = np.zeros((0, 0), dtype=bool)
+        self._names: list[dict[str, int]] = []
+        self._grid = np.zeros((0, 0), dtype=np.int64)  # row of each pair of names, from 1; 0: none
+        self._sums, self._counts = np.zeros((0, width)), np.zeros((0, width))
+        self.low, self.high = np.zeros((0, width)), np.zeros((0, width))
 
     def add(self, columns: Sequence[pa.ChunkedArray], values: np.ndarray) -> None:
         """Take a table, its rows named by the columns: each row once."""
-        self.names = self.names or [{} for _ in columns]
-        places = [self._places(known, column) for known, column in zip(self.names, columns, strict=True)]
-        first, second = places[0], places[1] if len(places) > 1 else np.zeros(len(values), dtype=np.int64)
-        shape = len(self.names[0]), len(self.names[1]) if len(self.names) > 1 else 1
-        self.sums, self.counts, self.seen = _grown(self.sums, shape), _grown(self.counts, shape), _grown(self.seen, shape)
-        self.low, self.high = _grown(self.low, shape, np.nan), _grown(self.high, shape, np.nan)
-        there = np.isfinite(values)
-        self.seen[first, second] = True
-        self.sums[first, second] += np.where(there, values, 0.0)
-        self.counts[first, second] += there
-        self.low[first, second] = np.fmin(self.low[first, second], np.where(there, values, np.nan))
-        self.high[first, second] = np.fmax(self.high[first, second], np.where(there, values, np.nan))
+        rows, there = self._rows(columns), np.isfinite(values)
+        self._sums[rows] += np.where(there, values, 0.0)
+        self._counts[rows] += there
+        values = np.where(there, values, np.nan)
+        self.low[rows], self.high[rows] = np.fmin(self.low[rows], values), np.fmax(self.high[rows], values)
 
-    def keys(self) -> tuple[list[pd.Categorical], tuple[np.ndarray, np.ndarray]]:
-        """Names of what there is, and its places in the arrays."""
-        first, second = np.nonzero(self.seen)
-        names = [pd.Categorical.from_codes(codes, list(known)) for codes, known in zip((first, second), self.names, strict=False)]
-        return names, (first, second)
+    def keys(self) -> list[pd.Categorical]:
+        """Names of the rows."""
+        codes = np.nonzero(self._grid)
+        order = np.argsort(self._grid[codes])
+        return [pd.Categorical.from_codes(code[order], list(known)) for code, known in zip(codes, self._names, strict=False)]
 
     def means(self) -> np.ndarray:
-        return np.divide(self.sums, self.counts, out=np.full(self.sums.shape, np.nan), where=self.counts > 0)
+        return np.divide(self._sums, self._counts, out=np.full(self._sums.shape, np.nan), where=self._counts > 0)
+
+    def _rows(self, columns: Sequence[pa.ChunkedArray]) -> np.ndarray | slice:
+        """Where each row belongs; a slice where that is the order of before, which most trials of an arm keep to."""
+        self._names = self._names or [{} for _ in columns]
+        places = [self._places(known, column) for known, column in zip(self._names, columns, strict=True)]
+        first, second = places[0], places[1] if len(places) > 1 else np.zeros(len(places[0]), dtype=np.int64)
+        self._grid = _grown(self._grid, (len(self._names[0]), len(self._names[1]) if len(places) > 1 else 1))
+        unknown = self._grid[first, second] == 0
+        count, width = len(self._sums), self._sums.shape[1]
+        self._grid[first[unknown], second[unknown]] = np.arange(count + 1, count + 1 + unknown.sum())
+        shape = (count + int(unknown.sum()), width)
+        self._sums, self._counts = _grown(self._sums, shape), _grown(self._counts, shape)
+        self.low, self.high = _grown(self.low, shape, np.nan), _grown(self.high, shape, np.nan)
+        rows = self._grid[first, second] - 1
+        return slice(0, len(rows)) if np.array_equal(rows, np.arange(len(rows))) else rows
 
     @staticmethod
     def _places(known: dict[str, int], column: pa.ChunkedArray) -> np.ndarray:
-        coded = column.combine_chunks().dictionary_encode()
+        coded = _coded(column)
         places = np.array([known.setdefault(name, len(known)) for name in coded.dictionary.to_pylist()], dtype=np.int64)
         return places[coded.indices.to_numpy(zero_copy_only=False)]
 
 
+def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Text of few values as places in a list of these."""
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.DictionaryArray) else whole.dictionary_encode()
+
+
 def _grown(array: np.ndarray, shape: tuple[int, int], fill: float = 0.0) -> np.ndarray:
-    if array.shape[:2] == shape:
+    if array.shape == shape:
         return array
-    larger = np.full((*shape, *array.shape[2:]), fill, dtype=array.dtype)
+    larger = np.full(shape, fill, dtype=array.dtype)
     larger[: array.shape[0], : array.shape[1]] = array
     return larger
 
@@ -140,7 +155,7 @@ def _there(files: Files, name: str) -> Iterator[tuple[str, Path]]:
 def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table; a column that an earlier version did not write is NaN."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=[name for name in NAMES if name in (columns or ())]) as file:
             known = file.schema_arrow.names
             table = file.read(columns=None if columns is None else [name for name in columns if name in known], use_threads=False)
         for name in columns or ():
