@@ -13,7 +13,7 @@ study: .venv/.installed
 	@$(BIN)/python -m studyhub.launch $(STUDY)
 
 test: .venv/.installed
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.installed
 	@$(BIN)/ruff check

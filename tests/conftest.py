@@ -1,4 +1,9 @@
+import hypothesis
 import pytest
+
+# Machines are shared: how long an example takes says nothing of what is tested.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # What a developer's shell may say to the programs under test.
 OUTSIDE = ("STUDYHUB_HOME", "RAY_ADDRESS", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES")
