@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"studyhub: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:  # whoever read it has read enough
         silence(sys.stdout)

@@ -4,6 +4,12 @@
 """
 
 import sys
+
+if __name__ == "__main__":  # before the imports below, which take a while
+    from studyhub.__main__ import main
+
+    sys.exit(main(["launch", *sys.argv[1:]]))
+
 import time
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -161,14 +167,3 @@ def _precompile(under_way: UnderWay, there: "Cluster", device: str, show: Show) 
             faults = [f"kernels could not be compiled ahead ({outcome})"] if isinstance(outcome, Exception) else outcome[1]
             for fault in faults:
                 show.warn(f"{node.name}: {fault}" if there.joined else fault)
-
-
-def main() -> int:
-    """Run ``studyhub launch`` with this process's arguments."""
-    from studyhub.cli import main as studyhub
-
-    return studyhub(["launch", *sys.argv[1:]])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,7 @@
 """The command line as a whole: what it loads, wrong arguments, faults of ours, readers that stop reading. Verbs have their own tests."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,8 +99,25 @@ def test_a_reader_that_stops_reading_is_no_fault(study, seeds):
 
 def test_the_package_runs_as_a_module_and_as_a_script():
     script = Path(sys.executable).with_name("studyhub")
-    for command in ([sys.executable, "-m", "studyhub.cli"], [str(script)]):
+    for command in ([sys.executable, "-m", "studyhub"], [sys.executable, "-m", "studyhub.cli"], [str(script)]):
         done = subprocess.run([*command, "--help"], capture_output=True, text=True, env=os.environ | {"TERM": "dumb"})
         assert done.returncode == 0
         for verb in ("launch", "plan", "status", "ingest"):
             assert verb in done.stdout
+
+
+@pytest.mark.parametrize("program", ["studyhub", "studyhub.launch"])
+def test_an_interrupt_amid_the_imports_is_one_line(program, tmp_path):
+    """Typer's import, which comes with all the others, takes as long as is needed here to press Ctrl-C."""
+    (tmp_path / "typer.py").write_text("import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, "-c", f"import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); {_run(program)}"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout.readline() == "importing\n"
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=30)[1] == "stopped\n"
+    assert child.returncode == 130
+
+
+def _run(program: str) -> str:
+    return f"runpy.run_module({program!r}, run_name='__main__')"

@@ -1,0 +1,20 @@
+"""Where the command line begins. Nothing else is imported before, so that Ctrl-C amid the imports is a line, and no traceback."""
+
+import sys
+from collections.abc import Sequence
+
+STOPPED = 130  # exit code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; see `studyhub.cli.main`."""
+    try:
+        from studyhub.cli import main as run
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
