@@ -6,7 +6,7 @@ left out of ``said()`` too: ``study.defaults`` has the defaults, arm by arm.
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from studyhub.catalog import DESIGNS, METRICS, READERS, SAMPLERS, SCHEDULERS, SPLITS
 from studyhub.study.arm_keys import UNSAID, ArmKeys, ColumnKeys, InitFrom, LevelKeys, ModelKeys, Shape, TrainingKeys
@@ -41,8 +41,15 @@ from studyhub.study.levels import (
     level,
 )
 
-# What a search looks at again and again, while models train, is discharge alone.
-OBJECTIVES = [name for name, metric in METRICS.items() if metric.of == "discharge"]
+
+def _of_discharge(metric: str) -> str:
+    """A search looks at models again and again while they train, and then at discharge alone."""
+    if METRICS[metric].of != "discharge":
+        raise ValueError(f"a search goes by discharge, and {metric} does not judge it; take one that does, such as `nse`")
+    return metric
+
+
+Objective = Annotated[str, level("metric", METRICS), AfterValidator(_of_discharge)]
 
 
 class Synthetic(Shape):
@@ -140,7 +147,7 @@ class SearchKeys(Shape):
     sampler: Annotated[str, level("sampler", SAMPLERS)] = "tpe"
     scheduler: Annotated[str, level("scheduler", SCHEDULERS), BeforeValidator(lambda value: "none" if value is None else value)] = "none"
     rungs: Annotated[tuple[Count, ...], Field(strict=False), OrEmptyList] = ()
-    objectives: Annotated[tuple[Annotated[str, level("metric", OBJECTIVES)], ...], Field(strict=False, min_length=1), Distinct] = ("nse",)
+    objectives: Annotated[tuple[Objective, ...], Field(strict=False, min_length=1), Distinct] = ("nse",)
     validation: Validation = "period"
     seed: Seed = 1
     arms: SearchedArms = "all"

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studyhub.catalog import METRICS
 from studyhub.errors import DataError, StoreError
 from studyhub.report.collect import COLUMNS, SCORES, collect, write_scores
 from studyhub.report.render import compose
+from studyhub.stats.compare import Question, compare
 from studyhub.study.archive import export, restore
 from studyhub.study.store import Store
 
@@ -104,6 +106,16 @@ def test_what_is_known_of_basins(toy):
     assert basins.columns.tolist() == ["basin", "lat", "lon", "climate", "continent", "huc_02", "dataset"]
     assert basins.iloc[0].tolist() == ["000", 1.5, -2.5, "arid", None, "01", None]
     assert basins.iloc[1].isna().tolist() == [False, True, True, True, True, True, True]
+
+
+def test_claims_may_name_what_no_model_is_trained_on_and_ratios(toy):
+    claims = tuple(("implicit", "sequential", metric) for metric in ("et_nse", "kge_beta"))
+    results = collect(toy.write(claims=claims).end(gain=0.05).store, "toy")
+    asked = [Question(c.better, c.than, c.metric, METRICS[c.metric].direction) for c in results.spec.compare]
+    evapotranspiration, ratio = compare(results.scores, asked)
+    assert (evapotranspiration.n, evapotranspiration.wins) == (12, 12)
+    # The toy's ratio is 1 - quality, which the better arm has farther from 1.
+    assert (ratio.n, ratio.losses) == (12, 12) and ratio.median_better == pytest.approx(0.65, abs=0.01)
 
 
 def test_scores_are_written_whole(toy):

@@ -306,6 +306,7 @@ def how(text: str) -> str:
         (parameters("epochs: {low: 3, high: 9}", "budget: 3\n  scheduler: halving\n  rungs: [2, 3]"),
          "`search.rungs.1`: must lie before the last epoch, 3 of arm"),
         (how("objectives: [nsee]"), "`search.objectives.0`: unknown metric 'nsee'; did you mean `nse`?"),
+        (how("objectives: [et_nse]"), "`search.objectives.0`: a search goes by discharge, and et_nse does not judge it; take one"),
         (how("objectives: [nse, nse]"), "`search.objectives`: each value may stand once"),
         (how("validation: {basins: 2}"), "`search.validation`: needs `period`, or the share"),
         (how("validation: basins"), "`search.validation`: needs `period`, or the share"),
