@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,10 @@ class Results:
     def arms(self) -> list[str]:
         return [arm.name for arm in self.spec.arms]
 
-    @property
+    @cached_property
     def scored_arms(self) -> list[str]:
         """Arms with at least one finished trial, in the study's order."""
-        there = set(self.scores["arm"])
+        there = set(self.scores["arm"].unique())
         return [arm for arm in self.arms if arm in there]
 
     @property
@@ -137,13 +138,13 @@ class Results:
         table = pd.DataFrame(rows, columns=columns)
         return table.astype({"loss": "float64", "validation": "float64"})
 
-    def simulation(self, basins: Iterable[str]) -> pd.DataFrame:
-        """Test period of some basins by each scored arm's first finished trial that holds them.
+    def simulation(self, basins: Iterable[str], arms: Iterable[str] | None = None) -> pd.DataFrame:
+        """Test period of some basins by the first finished trial that holds them, of each scored arm or of some ``arms``.
 
         Columns arm, basin, date, qobs, qsim (mm/d), seed.
         """
-        wanted, parts = set(basins), []
-        for arm in self.scored_arms:
+        wanted, parts, of = set(basins), [], self.scored_arms if arms is None else set(arms)
+        for arm in (arm for arm in self.scored_arms if arm in of):
             left = set(wanted)
             for run in (run for run in self.of(arm) if run.has_days and left):
                 part = _series(run, left)
@@ -264,10 +265,9 @@ def _scores(run: Run) -> pd.DataFrame:
 def _series(run: Run, basins: set[str]) -> pd.DataFrame:
     path = _file(run, SIMULATION)
     try:
-        table = pd.read_parquet(path, columns=["basin", "date", "qobs", "qsim"], filters=[("basin", "in", sorted(basins))])
+        return kept.days(path, basins, ("date", "qobs", "qsim"))
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(path, error) from None
-    return table.astype({"basin": "str"})
 
 
 def _file(run: Run, name: str) -> Path:

@@ -13,7 +13,7 @@ from studyhub.report.drawing.ground import Lines
 from studyhub.report.figures import Figure
 from studyhub.report.interactive.chart import Interactive
 from studyhub.report.interactive.explorer import explorer
-from studyhub.report.interactive.hydrographs import basins_to_show, hydrographs
+from studyhub.report.interactive.hydrographs import MOST_ARMS, basins_to_show, hydrographs
 from studyhub.report.page import Section
 from studyhub.report.places import Place, places, shown_days
 from studyhub.stats.compare import Comparison
@@ -80,12 +80,16 @@ class Drawing:
     def hydrographs(self) -> Section:
         chosen = places(self.judged, self.results.comparable()[0], self.leading) if len(self.flat) else []
         titles = self._more({place.basin: place.title for place in chosen})
-        simulation = self.results.simulation(titles)
+        begin = self.pairs[0][:2] if self.pairs else self.results.scored_arms[:1]
+        shown = list(dict.fromkeys((*(arm for pair in self.pairs for arm in pair[:2]), *self.results.scored_arms)))[:MOST_ARMS]
+        simulation = self.results.simulation(titles, shown)
         there = set(simulation["basin"])
         drawn = [self._hydrograph(simulation, place) for place in chosen if place.basin in there]
-        begin = self.pairs[0][:2] if self.pairs else self.results.scored_arms[:1]
         live = hydrographs(simulation, self.arms, titles, self.flat.set_index(["arm", "basin"]), self.leading, begin)
-        return Section("hydrographs", "Hydrographs", figures=_there(drawn), interactive=_there([live]), notes=self._missing_days())
+        notes = self._missing_days()
+        if len(shown) < len(self.results.scored_arms):
+            notes += (f"Drawn are {len(shown)} of {len(self.results.scored_arms)} arms, those of the claims first.",)
+        return Section("hydrographs", "Hydrographs", figures=_there(drawn), interactive=_there([live]), notes=notes)
 
     def _more(self, titles: dict[str, str]) -> dict[str, str]:
         """Titles of all basins whose hydrographs the page has room for, those that are drawn on it first."""

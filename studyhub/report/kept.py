@@ -81,6 +81,29 @@ def attributes(folder: Path | None) -> pd.DataFrame:
     return pd.DataFrame({"basin": pd.Series(dtype="str")}) if path is None or not path.exists() else _read(path).to_pandas()
 
 
+def days(path: Path, basins: set[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows of some basins in a ``simulation.parquet``: basin, columns. Of a large file only the parts with these basins are read."""
+    parts = []
+    with pq.ParquetFile(path) as file:
+        place = file.schema_arrow.get_field_index("basin")
+        for group in range(file.metadata.num_row_groups):
+            known = file.metadata.row_group(group).column(place).statistics
+            if known is not None and known.has_min_max and not any(str(known.min) <= basin <= str(known.max) for basin in basins):
+                continue
+            names = file.read_row_group(group, columns=["basin"], use_threads=False)["basin"].combine_chunks()
+            coded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
+            wanted = np.array([name in basins for name in coded.dictionary.to_pylist()], dtype=bool)
+            rows = np.flatnonzero(wanted[coded.indices.to_numpy(zero_copy_only=False)])
+            if len(rows):
+                parts.append(file.read_row_group(group, columns=["basin", *columns], use_threads=False).take(pa.array(rows)))
+    return pd.concat([part.to_pandas().astype({"basin": "str"}) for part in parts], ignore_index=True) if parts else _none(path, columns)
+
+
+def _none(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    schema = pq.read_schema(path)
+    return pa.schema([schema.field(name) for name in ("basin", *columns)]).empty_table().to_pandas().astype({"basin": "str"})
+
+
 class _Gathered:
     """Sums, counts, least and largest of numbers by one or two names, over tables that may each hold others; what is NaN counts nowhere.
 

@@ -60,9 +60,11 @@ class Joined(Results):
             groups.setdefault(part.group, {}).update(dict.fromkeys(arm for arm in part.whole.arms if arm in scored))
         return sorted(map(list, groups.values()), key=len, reverse=True)
 
-    def simulation(self, basins: Iterable[str]) -> pd.DataFrame:
-        wanted = list(basins)
-        return self._gathered(lambda part: part.own.simulation(b.removeprefix(part.prefix) for b in wanted if b.startswith(part.prefix)))
+    def simulation(self, basins: Iterable[str], arms: Iterable[str] | None = None) -> pd.DataFrame:
+        wanted, of = list(basins), None if arms is None else list(arms)
+        return self._gathered(
+            lambda part: part.own.simulation([b.removeprefix(part.prefix) for b in wanted if b.startswith(part.prefix)], of)
+        )
 
     def signatures(self) -> pd.DataFrame:
         return self._gathered(lambda part: part.own.signatures())

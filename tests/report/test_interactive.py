@@ -10,6 +10,7 @@ import pytest
 
 from studyhub.cli import main
 from studyhub.errors import DataError
+from studyhub.report import drawn
 from studyhub.report.downloads import CELLS, INSIDE, TOGETHER, File, files, links
 from studyhub.report.drawing.boundaries import POINTS, read_boundaries
 from studyhub.report.interactive import explorer, hydrographs
@@ -65,6 +66,7 @@ def test_what_a_page_holds_is_bounded_and_says_so(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(explorer, "VALUES", 60)
     monkeypatch.setattr(hydrographs, "VALUES", 1000)
     monkeypatch.setattr(hydrographs, "MOST_ARMS", 2)
+    monkeypatch.setattr(drawn, "MOST_ARMS", 2)
     toy.write(arms=("a", "b", "c"), claims=(("c", "a", "kge"),)).end()
     page = report(toy.store, "toy", tmp_path / "out")
     found, text = given(page, "explorer"), page.read_text()
@@ -72,7 +74,7 @@ def test_what_a_page_holds_is_bounded_and_says_so(toy, tmp_path, monkeypatch):
     assert re.search(r"it has 1 of \d+ metrics here; the file below has all", text)
     flows = given(page, "hydrographs")
     assert len(flows["basins"]) == 3 and [arm["name"] for arm in flows["arms"]] == ["a", "c"]
-    assert "it has 2 of 3 arms here" in text
+    assert "Drawn are 2 of 3 arms, those of the claims first." in text
     assert {"nse", "kge"} <= set(pd.read_csv(page.parent / "figures" / "explorer.csv").columns)
 
 

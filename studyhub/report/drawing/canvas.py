@@ -35,6 +35,8 @@ LOOK: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "studyhub",
     "text.parse_math": False,
+    "figure.facecolor": "none",  # the page's own ground, light or dark
+    "axes.facecolor": "none",
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same layout everywhere; the SVG asks for the reader's own
     "font.size": SIZE,
     "axes.labelsize": SIZE,

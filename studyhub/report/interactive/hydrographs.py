@@ -50,10 +50,9 @@ def hydrographs(
     metric : whose score stands beside the arm's name
     shown : arms to begin with
     """
-    there = [arm for arm in arms if arm in set(simulation["arm"])]
-    kept = [arm for arm in dict.fromkeys((*shown, *there)) if arm in set(there)][:MOST_ARMS]
-    kept = [arm for arm in there if arm in set(kept)]
-    used = simulation.loc[simulation["arm"].isin(kept) & simulation["basin"].isin(list(titles))]
+    drawn = set(simulation["arm"].unique())
+    kept = [arm for arm in arms if arm in drawn]
+    used = simulation.loc[simulation["basin"].isin(list(titles))]
     parts: dict[str, dict[str, pd.DataFrame]] = {}
     for (basin, arm), rows in used.groupby(["basin", "arm"], observed=True, sort=False):
         parts.setdefault(str(basin), {})[str(arm)] = rows
@@ -67,8 +66,6 @@ def hydrographs(
         f"Daily discharge, observed and of one training of each arm, over the whole test period of {len(given)} basins; to three digits. "
         "Drag along the small strip to choose a time, or over the large one to move it; Ctrl and the wheel zoom, and so do the buttons."
     )
-    if len(kept) < len(there):
-        caption += f" To keep the page small it has {len(kept)} of {len(there)} arms here."
     content = {
         "arms": [{"name": plain(arm), "colour": looks[arm]} for arm in kept],
         "metric": METRICS[metric].label,

@@ -40,8 +40,8 @@ drivers.hydrographs = async (stage, { given }) => {
     return Math.max(quantile(known, 0.005) ?? 0.001, 1e-4);
   }
 
-  const time = (low, high) => ({
-    field: "time", type: "temporal", scale: { type: "utc", domain: [{ expr: low }, { expr: high }], nice: false },
+  const time = (domain) => ({
+    field: "time", type: "temporal", scale: { type: "utc", domain, nice: false },
     axis: { title: null, tickCount: { expr: "max(3, width / 90)" } },
   });
 
@@ -59,14 +59,14 @@ drivers.hydrographs = async (stage, { given }) => {
         {
           mark: { type: "line", clip: true, strokeWidth: 1.3 },
           encoding: {
-            x: time("from", "to"),
+            x: time([{ expr: "from" }, { expr: "to" }]),
             y: { field: "q", type: "quantitative", scale: { type: state.scale, domain: [low, { expr: "top" }], nice: false, clamp: state.scale === "log" }, axis: { title: "Discharge (mm/d)", tickCount: 6, format: "~g" } },
             color: { field: "key", scale, legend },
             strokeDash: { field: "key", scale: { domain: scale.domain, range: lines.map((_, i) => (i < 2 ? [1, 0] : [[6, 2], [2, 2], [6, 2, 2, 2]][(i - 2) % 3])) }, legend },
           },
         },
         { data: { values: [{}] }, transform: [{ filter: "day !== null" }, { calculate: "day", as: "time" }],
-          mark: { type: "rule", color: colourOf("soft"), clip: true }, encoding: { x: time("from", "to") } },
+          mark: { type: "rule", color: colourOf("soft"), clip: true }, encoding: { x: time([{ expr: "from" }, { expr: "to" }]) } },
       ],
     }, rows);
     if (!view) return;
@@ -92,12 +92,12 @@ drivers.hydrographs = async (stage, { given }) => {
     }
     strip.whole = { x: [start(), end()] };
     return draw(strip, {
-      height: 56, params: [{ name: "from", value: part[0] }, { name: "to", value: part[1] }, { name: "first", value: first }, { name: "last", value: end() }],
+      height: 56, params: [{ name: "from", value: part[0] }, { name: "to", value: part[1] }],
       layer: [
-        { mark: { type: "area", color: colourOf("soft"), opacity: 0.7 }, encoding: { x: time("first", "last"), y: { field: "q", type: "quantitative", scale: { type: "sqrt" }, axis: null } } },
+        { mark: { type: "area", color: colourOf("soft"), opacity: 0.7 }, encoding: { x: time([first, end()]), y: { field: "q", type: "quantitative", scale: { type: "sqrt" }, axis: null } } },
         { data: { values: [{}] }, transform: [{ calculate: "from", as: "time" }, { calculate: "to", as: "until" }],
           mark: { type: "rect", color: colourOf("accent"), opacity: 0.28, stroke: colourOf("accent") },
-          encoding: { x: time("first", "last"), x2: { field: "until" } } },
+          encoding: { x: time([first, end()]), x2: { field: "until" } } },
       ],
     }, rows);
   }
