@@ -17,6 +17,7 @@ from studyhub.errors import DataError
 from studyhub.evaluation.metrics import score
 from studyhub.models.simulation import Simulation
 from studyhub.runner import outputs
+from studyhub.runner.judged import Observed
 from studyhub.runner.trial import run
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 
@@ -198,7 +199,7 @@ def test_parameters_of_more_basins_than_days(tmp_path):
     )
     with outputs.Outputs(tmp_path, names) as files:
         for some, part in zip((names[:2], names[2:]), parts, strict=True):
-            files.add(record.select(some), part)
+            files.add(record.select(some), part, Observed())
     table = pd.read_parquet(tmp_path / "parameters.parquet").set_index(["parameter", "basin"])
     assert table.loc["FC", "mean"].tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
     assert table.loc["BETA", "low"].tolist() == beta.amin((0, 2)).tolist()
