@@ -9,7 +9,7 @@ from studyhub.study.store import Store
 # How much of a trial: how it stands; its epochs, scores and log too; all but where it could go on from.
 STATE, PROGRESS, ALL = "state", "progress", "all"
 ENDINGS = (FAILURE, STOPPED)
-SMALL = (*ENDINGS, LOG, EPOCHS_FILE, "scores.parquet")
+SMALL = (*ENDINGS, LOG, EPOCHS_FILE, "scores.parquet", "signatures.parquet", "parameters.parquet")
 
 
 def trials_of(store: Store, study: str) -> list[str]:
