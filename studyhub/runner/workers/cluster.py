@@ -53,6 +53,15 @@ SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITI
 T = TypeVar("T")
 
 
+def living() -> tuple[Node, ...]:
+    """Nodes that Ray has and hears of."""
+    return tuple(
+        Node(node["NodeManagerHostname"], node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0), id=node["NodeID"])
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+
+
 @dataclass
 class Cluster:
     """The nodes that trials may run on.
@@ -76,11 +85,7 @@ class Cluster:
 
     def look(self) -> None:
         """See which nodes live."""
-        self.nodes = tuple(
-            Node(node["NodeManagerHostname"], node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0), id=node["NodeID"])
-            for node in ray.nodes()
-            if node["Alive"]
-        )
+        self.nodes = living()
 
     def equip(self, home: str | Path, shards: Where) -> None:
         """See that every node has what trials of this launch need, send it this code where it lacks it, and learn how large its GPUs are.

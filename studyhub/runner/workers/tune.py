@@ -25,6 +25,7 @@ from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import KILLED, LOST, Schedule
 from studyhub.runner.stop import Stop, stopping
 from studyhub.runner.workers.share import Shares
+from studyhub.runner.workers.waiting import Waiting
 from studyhub.study import remote
 from studyhub.study.store import Store
 from studyhub.study.tasks import Task
@@ -69,7 +70,7 @@ def run(
         place = Place(remote.origin(home), shards, stop.path, shares.cpus, shares.device)
         about = _Run(schedule, shares, progress, row, Store(home), stop)
         work = tune.with_resources(tune.with_parameters(_work, place=place, runner=runner), _request)
-        tune.Tuner(
+        tuner = tune.Tuner(
             work,
             tune_config=tune.TuneConfig(
                 search_alg=_Feed(about), num_samples=-1, reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id
@@ -82,7 +83,9 @@ def run(
                 stop=_StopAll(about),
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
-        ).fit()
+        )
+        with about.waiting.watched():
+            tuner.fit()
         about.settle()
         if about.fault is not None:
             raise about.fault
@@ -122,6 +125,7 @@ class _Run:
         self.schedule, self.shares, self.progress, self.row, self.store, self.stop = schedule, shares, progress, row, store, stop
         self.at_work: set[str] = set()
         self.fault: Exception | None = None
+        self.waiting = Waiting(progress.warn, lambda name: progress.rows[name].name)
         self._blocked: set[str] = set()
 
     @property
@@ -236,7 +240,7 @@ class _Feed(_Unpickled, Searcher):
         with self.about.guarded():
             task = None if self.about.stop.asked else self.about.next()
             if task is not None:
-                share = self.about.shares.of(task)
+                share = self.about.waiting.asked[task.name] = self.about.shares.of(task)
                 return {TRIAL: _Handed(task), "cpus": share.cpus, "gpus": share.gpus}
         return Searcher.FINISHED if self.about.over else None
 
@@ -256,6 +260,7 @@ class _Listener(_Unpickled, tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         name = trial.config[TRIAL].task.name
         self.about.at_work.add(name)
+        self.about.waiting.begun(name)
         with self.about.guarded():
             self.about.progress.started(name)
 
