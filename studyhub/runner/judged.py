@@ -42,16 +42,17 @@ class Observed:
     @classmethod
     def read(cls, shards: Shards, basins: tuple[str, ...], test: Period, train: Period | None = None) -> Self:
         """Read all of it that the shards have; what was observed before the test only where a training period is given."""
-
-        def read(name: str) -> Values | None:
-            return shards.read(basins, (name,), test, ()).variable(name) if name in shards.variables else None
-
+        # Precipitation is in memory for most trials, the others are in the files alone.
+        beside = [name for name in ("et_obs", "swe_obs") if name in shards.variables]
+        series = shards.read(basins, beside, test, ()).series
+        if "prcp" in shards.variables:
+            series |= shards.read(basins, ("prcp",), test, ()).series
         index = None
         if BASEFLOW_INDEX in shards.attribute_names:
             index = shards.read(basins, (), test, (BASEFLOW_INDEX,)).attributes[:, 0]
         earlier = None if train is None else shards.read(basins, (TARGET,), train, ())
         before = None if earlier is None else (earlier.dates, earlier.variable(TARGET))
-        return cls(read("et_obs"), read("swe_obs"), read("prcp"), index, before)
+        return cls(series.get("et_obs"), series.get("swe_obs"), series.get("prcp"), index, before)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Simulated:
     runoff: Values | None = None
 
 
-def scores(simulated: Simulated, qobs: Values, dates: Values, observed: Observed) -> dict[str, Values]:
+def scores_of(simulated: Simulated, qobs: Values, dates: Values, observed: Observed) -> dict[str, Values]:
     """All metrics of the catalog and ``days`` (those of discharge), each [basin]; NaN where something to compare is lacking."""
     found = metrics.score(simulated.qsim, qobs)
     if simulated.et is not None and observed.et is not None:

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 
 from studyhub.data.record import Record
 from studyhub.evaluation import metrics
-from studyhub.runner.judged import Observed, Simulated, benchmarks_of, signatures_of
-from studyhub.runner.judged import scores as judged_scores
+from studyhub.runner.judged import Observed, Simulated, benchmarks_of, scores_of, signatures_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,7 +91,7 @@ class Outputs:
         fluxes : others than discharge that are to be written -> [basin, time], mm/d
         """
         qobs, dates = record.variable("qobs"), record.dates
-        self._tables[SCORES].append(table_of(record.basins, judged_scores(simulated, qobs, dates, observed)))
+        self._tables[SCORES].append(table_of(record.basins, scores_of(simulated, qobs, dates, observed)))
         self._tables[SIGNATURES].append(pd.DataFrame({"basin": record.basins} | signatures_of(simulated, qobs, dates, observed)))
         found = benchmarks_of(record.basins, qobs, dates, observed)
         self._tables[BENCHMARKS] += [] if found is None else [found]

@@ -15,7 +15,7 @@ from studyhub.data.synthetic_settings import SyntheticSettings
 from studyhub.evaluation import metrics, signatures
 from studyhub.evaluation.baseflow import baseflow_index
 from studyhub.physics.structure import Physics
-from studyhub.runner.judged import Observed, Simulated, scores, signatures_of
+from studyhub.runner.judged import Observed, Simulated, scores_of, signatures_of
 from studyhub.runner.trial import run
 from studyhub.study.settings import Model, Period, Split, Training, Trial
 
@@ -125,7 +125,7 @@ def test_a_perfect_simulation_of_everything_has_perfect_scores():
     days = np.arange("2001-01-01", "2003-01-01", dtype="datetime64[D]")
     q, e, s = rng.gamma(2, 1, (3, 2, len(days)))
     seen = Observed(et=composites.sums(e, days), swe=s)
-    found = scores(Simulated(q, et=e, swe=s), q, days, seen)
+    found = scores_of(Simulated(q, et=e, swe=s), q, days, seen)
     for name, metric in METRICS.items():
         ideal = {"larger": 1, "one": 1}.get(metric.direction, 0)
         np.testing.assert_allclose(found[name], ideal, atol=1e-9)
