@@ -93,6 +93,7 @@ def surface(
     observed = record.during(trial.split.test).variable(TARGET)
     inputs = simulator.inputs(record)
     assert inputs.forcing is not None
+    network.eval()
     with torch.no_grad():
         values, routing = network.values(inputs.x, inputs.attributes, warmup)
         tables = {table.name: table for table in network.physics.parameters}
