@@ -141,3 +141,9 @@ class Toy:
 @pytest.fixture
 def toy(tmp_path: Path) -> Toy:
     return Toy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """One that all tests of a file share: they must not change it."""
+    return Toy(tmp_path_factory.mktemp("toy"))

@@ -171,7 +171,7 @@ drivers.explorer = async (stage, { given }) => {
       layer: [
         { data: { values: limits.map((v) => ({ v })) }, mark: { type: "line", strokeWidth: 1, color: colourOf("soft") },
           encoding: { x: { ...encoding.x, field: "v" }, y: { ...encoding.y, field: "v" } } },
-        { transform: [{ filter: "datum.a !== null && datum.b !== null" }], mark: { type: "point", size: 34, stroke: colourOf("edge"), strokeWidth: 0.4, clip: true, cursor: "pointer" }, encoding: { ...encoding, color: shown } },
+        { transform: [{ filter: "datum.a !== null && datum.b !== null" }], mark: { type: "point", opacity: 0.9, size: 34, stroke: colourOf("edge"), strokeWidth: 0.4, clip: true, cursor: "pointer" }, encoding: { ...encoding, color: shown } },
         ring(encoding),
       ],
     }, kept, hover).then((view) => view?.addEventListener("click", (event, item) => { if (item?.datum?.i !== undefined) pick(item.datum.i); }));
@@ -233,6 +233,7 @@ drivers.explorer = async (stage, { given }) => {
         const cell = element(key === "basin" ? "th" : "td", { className: number ? "number" : "" });
         if (key === "basin") cell.append(button(row.basin, () => pick(row.i), `Show basin ${row.basin}`));
         else cell.append(element("bdi", { textContent: number ? told(row[key]) : row[key] }));
+        if (key === "name") cell.className = "long";
         line.append(cell);
       }
     }

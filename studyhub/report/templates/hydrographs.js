@@ -40,8 +40,9 @@ drivers.hydrographs = async (stage, { given }) => {
     return Math.max(quantile(known, 0.005) ?? 0.001, 1e-4);
   }
 
-  const time = (domain) => ({
-    field: "time", type: "temporal", scale: { type: "utc", domain, nice: false },
+  const shownPart = { domainMin: { expr: "from" }, domainMax: { expr: "to" } };
+  const time = (domain = {}) => ({
+    field: "time", type: "temporal", scale: { type: "utc", ...domain, nice: false },
     axis: { title: null, tickCount: { expr: "max(3, width / 90)" } },
   });
 
@@ -59,14 +60,14 @@ drivers.hydrographs = async (stage, { given }) => {
         {
           mark: { type: "line", clip: true, strokeWidth: 1.3 },
           encoding: {
-            x: time([{ expr: "from" }, { expr: "to" }]),
+            x: time(shownPart),
             y: { field: "q", type: "quantitative", scale: { type: state.scale, domain: [low, { expr: "top" }], nice: false, clamp: state.scale === "log" }, axis: { title: "Discharge (mm/d)", tickCount: 6, format: "~g" } },
             color: { field: "key", scale, legend },
             strokeDash: { field: "key", scale: { domain: scale.domain, range: lines.map((_, i) => (i < 2 ? [1, 0] : [[6, 2], [2, 2], [6, 2, 2, 2]][(i - 2) % 3])) }, legend },
           },
         },
-        { data: { values: [{}] }, transform: [{ filter: "day !== null" }, { calculate: "day", as: "time" }],
-          mark: { type: "rule", color: colourOf("soft"), clip: true }, encoding: { x: time([{ expr: "from" }, { expr: "to" }]) } },
+        { data: { values: [{}] }, transform: [{ calculate: "day === null ? from - 1 : day", as: "time" }],
+          mark: { type: "rule", color: colourOf("soft"), clip: true }, encoding: { x: time(shownPart) } },
       ],
     }, rows);
     if (!view) return;
@@ -94,10 +95,10 @@ drivers.hydrographs = async (stage, { given }) => {
     return draw(strip, {
       height: 56, params: [{ name: "from", value: part[0] }, { name: "to", value: part[1] }],
       layer: [
-        { mark: { type: "area", color: colourOf("soft"), opacity: 0.7 }, encoding: { x: time([first, end()]), y: { field: "q", type: "quantitative", scale: { type: "sqrt" }, axis: null } } },
-        { data: { values: [{}] }, transform: [{ calculate: "from", as: "time" }, { calculate: "to", as: "until" }],
-          mark: { type: "rect", color: colourOf("accent"), opacity: 0.28, stroke: colourOf("accent") },
-          encoding: { x: time([first, end()]), x2: { field: "until" } } },
+        { mark: { type: "area", color: colourOf("soft"), opacity: 0.7 }, encoding: { x: time(), y: { field: "q", type: "quantitative", scale: { type: "sqrt" }, axis: null } } },
+        { data: { values: [{ end: 0 }, { end: 1 }] }, transform: [{ calculate: "datum.end ? to : from", as: "time" }],
+          mark: { type: "area", color: colourOf("accent"), opacity: 0.3, line: false, clip: true },
+          encoding: { x: time(), y: { value: 0 }, y2: { value: "height" } } },
       ],
     }, rows);
   }

@@ -89,11 +89,13 @@ function element(name, attributes = {}, ...content) {
 }
 
 /** A labelled list to choose from: options are [value, text]. */
+let choices = 0;
 function choice(label, options, chosen, changed) {
-  const list = element("select", {}, ...options.map(([value, text]) => element("option", { value, textContent: text, dir: "auto" })));
+  const id = `choice-${(choices += 1)}`;
+  const list = element("select", { id }, ...options.map(([value, text]) => element("option", { value, textContent: text, dir: "auto" })));
   list.value = chosen;
   list.addEventListener("change", () => changed(list.value));
-  return element("label", { className: "choice" }, element("span", { textContent: label }), list);
+  return element("div", { className: "choice" }, element("label", { htmlFor: id, textContent: label }), list);
 }
 
 const button = (text, pressed, title = text) => {
