@@ -5,142 +5,133 @@ zero is better, absolute values are taken before that: what is averaged is how f
 biases of opposite sign would cancel, and an arm would gain by having more seeds than the other.
 
 A basin is left out, and counted with the reason, where one arm has no score for it, or an infinite one, or the metric is not defined in one
-of its trials.
+of its trials (`paired`).
+
+Basins are neighbours, so that the signed-rank test over basins has its blocked twin (`sign_flips`, `bootstrap`) where their places are
+known. What each test is worth was measured on simulated studies: see this room's README.
 """
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from studyhub.catalog import IDEALS, Direction
-from studyhub.stats import signed_rank
+from studyhub.catalog import METRICS
+from studyhub.stats import bootstrap, power, sign_flips, signed_rank
+from studyhub.stats.blocks import Values, sums
+from studyhub.stats.comparison import Blocked, Comparison, Question, SeedSpread
+from studyhub.stats.correlation import shared
 from studyhub.stats.families import benjamini_hochberg, holm
-from studyhub.stats.signed_rank import Alternative
-from studyhub.stats.summary import check_one_period
+from studyhub.stats.paired import Pairs, Table, differences
+from studyhub.stats.places import AUTO, Blocks, Places
 
-LARGEST = 1e100  # beyond this a score is as good as infinite
-DIGITS = 12  # significant digits of a score that are more than rounding
+__all__ = ["Blocked", "Comparison", "Question", "SeedSpread", "compare", "explore"]
 
+ALPHA = 0.05
 
-@dataclass(frozen=True)
-class Question:
-    """Asks whether arm ``better`` has a better ``metric`` than arm ``than``.
-
-    ``alternative`` is about better and worse, whatever the metric's direction: "greater" asks whether ``better`` is better, "less" whether
-    it is worse, "two-sided" whether it is either.
-    """
-
-    better: str
-    than: str
-    metric: str
-    direction: Direction
-    alternative: Alternative = "greater"
+Margins = Mapping[str, float] | float | None
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A question and what the basins say; None where a number is not defined.
+class _Given:
+    """What all questions of a family are answered with."""
 
-    Parameters
-    ----------
-    n : basins with a score of both arms
-    n_dropped, dropped : basins left out, and how many for which reason
-    median_better, median_than : medians over the n basins (with direction "zero" or "one", of distances from it)
-    median_difference : median of the differences ``better - than``, in the metric's unit (with direction "zero" or "one", of distances)
-    hodges_lehmann, ci_low, ci_high : shift of these differences, with its two-sided 95 % interval
-    rank_biserial : matched-pairs rank-biserial correlation, 1 where ``better`` is better in every basin
-    wins, ties, losses : basins in which ``better`` is better, equal, worse
-    share_won : wins / n
-    p_value : of the paired Wilcoxon signed-rank test; ``p_exact`` is False where it comes from the normal approximation
-    p_holm : p adjusted by Holm, where the question is one of a declared family
-    p_bh : p adjusted by Benjamini and Hochberg, where it is exploratory
-    family : questions that were adjusted together
-    """
-
-    metric: str
-    better: str
-    than: str
-    direction: Direction
-    alternative: Alternative
-    n: int
-    n_dropped: int
-    dropped: dict[str, int]
-    median_better: float | None
-    median_than: float | None
-    median_difference: float | None
-    hodges_lehmann: float | None
-    ci_low: float | None
-    ci_high: float | None
-    rank_biserial: float | None
-    wins: int
-    ties: int
-    losses: int
-    share_won: float | None
-    p_value: float | None
-    p_exact: bool | None
-    p_holm: float | None = None
-    p_bh: float | None = None
-    family: int = 0
+    table: Table
+    places: Places | None
+    margin: Margins
+    seed: int
 
 
-class _Pairs(NamedTuple):
-    """Scores of both arms, [basin] in one order, and how many basins were left out for which reason."""
-
-    better: np.ndarray
-    than: np.ndarray
-    dropped: dict[str, int]
-
-
-def compare(scores: pd.DataFrame, questions: Sequence[Question]) -> list[Comparison]:
+def compare(
+    scores: pd.DataFrame,
+    questions: Sequence[Question],
+    *,
+    places: pd.DataFrame | None = None,
+    margin: Margins = None,
+    seed: int = 0,
+    blocks: str = AUTO,
+) -> list[Comparison]:
     """Answer questions that were declared beforehand: p adjusted by Holm over all of them.
 
     Parameters
     ----------
     scores : long table with columns arm, basin and the metrics asked for, of a single period; a row for each fold and seed
+    places : columns basin, and lat and lon or regions; None: no blocked tests
+    margin : of practical equivalence, in place of the catalog's: for each metric, or one for all
+    seed : of resampling and permuting; the same gives the same numbers
+    blocks : what makes blocks, as `places.Places` takes it
 
     Raises
     ------
     ValueError
         The scores are of several periods.
+    DataError
+        ``blocks`` names no column of ``places``.
     """
-    found = [_answer(scores, question) for question in questions]
-    adjusted = holm([one.p_value for one in found])
-    return [replace(one, p_holm=p, family=len(found)) for one, p in zip(found, adjusted, strict=True)]
+    found = _answers(scores, questions, _places(places, blocks), margin, seed)
+    adjusted, blocked = holm([one.p_value for one in found]), holm([_blocked_p(one) for one in found])
+    return [_adjusted(replace(one, p_holm=p, family=len(found)), q) for one, p, q in zip(found, adjusted, blocked, strict=True)]
 
 
-def explore(scores: pd.DataFrame, questions: Sequence[Question]) -> list[Comparison]:
-    """Answer questions that nobody declared: p adjusted by Benjamini and Hochberg, and never to be read as a confirmed claim."""
-    found = [_answer(scores, question) for question in questions]
-    adjusted = benjamini_hochberg([one.p_value for one in found])
-    return [replace(one, p_bh=p, family=_tested(found)) for one, p in zip(found, adjusted, strict=True)]
+def explore(
+    scores: pd.DataFrame,
+    questions: Sequence[Question],
+    *,
+    places: pd.DataFrame | None = None,
+    margin: Margins = None,
+    seed: int = 0,
+    blocks: str = AUTO,
+) -> list[Comparison]:
+    """As `compare`, for questions that nobody declared: p adjusted by Benjamini and Hochberg, and never to be read as a confirmed claim."""
+    found = _answers(scores, questions, _places(places, blocks), margin, seed)
+    adjusted, blocked = (benjamini_hochberg(p) for p in ([one.p_value for one in found], [_blocked_p(one) for one in found]))
+    family = sum(one.p_value is not None for one in found)
+    return [_adjusted(replace(one, p_bh=p, family=family), q) for one, p, q in zip(found, adjusted, blocked, strict=True)]
 
 
-def _tested(found: Sequence[Comparison]) -> int:
-    return sum(one.p_value is not None for one in found)
+def _places(places: pd.DataFrame | None, blocks: str) -> Places | None:
+    return None if places is None else Places(places, blocks)
 
 
-def _answer(scores: pd.DataFrame, question: Question) -> Comparison:
-    pairs = _paired(scores, question)
-    differences = _differences(pairs.better, pairs.than)
-    gains = differences if question.direction == "larger" else -differences
-    p = signed_rank.p_value(gains, question.alternative)
-    shift = signed_rank.shift(differences)
-    won = signed_rank.outcomes(gains)
-    return Comparison(
+def _blocked_p(one: Comparison) -> float | None:
+    return one.blocked and one.blocked.p_value
+
+
+def _adjusted(one: Comparison, blocked_p: float | None) -> Comparison:
+    """Tell what blocks say beside the plain test, both adjusted."""
+    plain = one.p_holm if one.p_holm is not None else one.p_bh
+    if one.blocked is None or blocked_p is None or plain is None:
+        return one
+    return replace(one, blocked=replace(one.blocked, p_adjusted=blocked_p), disagrees=(plain < ALPHA) != (blocked_p < ALPHA))
+
+
+def _answers(scores: pd.DataFrame, questions: Sequence[Question], places: Places | None, margin: Margins, seed: int) -> list[Comparison]:
+    given = _Given(Table(scores), places, margin, seed)
+    return [_answer(given, question) for question in questions]
+
+
+def _answer(given: _Given, question: Question) -> Comparison:
+    pairs = given.table.pairs(question.better, question.than, question.metric, question.direction)
+    d = differences(pairs.better, pairs.than)
+    sign = 1 if question.direction == "larger" else -1
+    gains = sign * d
+    p = {side: signed_rank.p_value(gains, side) for side in ("greater", "less", "two-sided")}
+    own = p[question.alternative]
+    shift, won = signed_rank.shift(d), signed_rank.outcomes(gains)
+    plain = Comparison(
         metric=question.metric,
         better=question.better,
         than=question.than,
         direction=question.direction,
         alternative=question.alternative,
-        n=differences.size,
+        n=d.size,
         n_dropped=sum(pairs.dropped.values()),
         dropped=pairs.dropped,
         median_better=_median(pairs.better),
         median_than=_median(pairs.than),
-        median_difference=_median(differences),
+        median_difference=_median(d),
         hodges_lehmann=shift and shift.estimate,
         ci_low=shift and shift.low,
         ci_high=shift and shift.high,
@@ -148,51 +139,99 @@ def _answer(scores: pd.DataFrame, question: Question) -> Comparison:
         wins=won.wins,
         ties=won.ties,
         losses=won.losses,
-        share_won=won.wins / differences.size if differences.size else None,
-        p_value=p and p.p,
-        p_exact=p and p.exact,
+        share_won=won.wins / d.size if d.size else None,
+        p_value=own and own.p,
+        p_exact=own and own.exact,
+        p_one_sided=p["greater"] and p["greater"].p,
+        p_two_sided=p["two-sided"] and p["two-sided"].p,
+        needed_basins=power.needed(gains, question.alternative),
+    )
+    if not d.size:
+        return plain
+    plain = _with_margin(plain, gains, _margin(given.margin, question.metric))
+    plain = _with_worst(plain, gains, sign)
+    plain = replace(plain, seeds=_seeds(plain, pairs, _rng(given.seed, question, 1)))
+    return _with_blocks(plain, given, pairs, d, gains)
+
+
+def _margin(margin: Margins, metric: str) -> float | None:
+    if isinstance(margin, int | float):
+        return float(margin)
+    known = METRICS.get(metric.lower())
+    return (margin or {}).get(metric, known and known.margin)
+
+
+def _with_margin(c: Comparison, gains: Values, margin: float | None) -> Comparison:
+    if margin is None:
+        return c
+    better, worse = int(np.sum(gains > margin)), int(np.sum(gains < -margin))
+    return replace(c, margin=margin, wins_by_margin=better, losses_by_margin=worse, equivalent=c.n - better - worse)
+
+
+def _with_worst(c: Comparison, gains: Values, sign: int) -> Comparison:
+    """Bound by what was left out: each such basin lost, by more than any other is won or lost."""
+    if not c.n_dropped:
+        return c
+    largest = float(np.abs(gains).max())
+    lost = np.concatenate([gains, np.full(c.n_dropped, -(2 * largest + 1))])
+    p, shift = signed_rank.p_value(lost, c.alternative), signed_rank.shift(lost)
+    bounded = shift is not None and abs(shift.estimate) <= largest
+    return replace(c, worst_p=p and p.p, worst_shift=sign * shift.estimate if shift and bounded else None)
+
+
+def _seeds(c: Comparison, pairs: Pairs, rng: np.random.Generator) -> SeedSpread | None:
+    better, than = pairs.seeds_better, pairs.seeds_than
+    if c.hodges_lehmann is None or c.n < 2 or min(len(better), len(than)) < 1 or max(len(better), len(than)) < 2:
+        return None
+    spread = bootstrap.of_seeds(better, than, c.hodges_lehmann, rng)
+    return SeedSpread(len(better), len(than), spread.better, spread.than, spread.interval.low, spread.interval.high)
+
+
+def _with_blocks(c: Comparison, given: _Given, pairs: Pairs, d: Values, gains: Values) -> Comparison:
+    if given.places is None:
+        return c
+    blocks = given.places.of(pairs.basins)
+    if isinstance(blocks, str):
+        return replace(c, not_blocked=blocks)
+    return replace(c, blocked=_blocked(blocks, c, d[blocks.placed], gains[blocks.placed], given.seed))
+
+
+def _blocked(blocks: Blocks, c: Comparison, d: Values, gains: Values, seed: int) -> Blocked:
+    ranks = sign_flips.signed_ranks(gains)
+    fit = blocks.field and blocks.field.fit(ranks)
+    common = blocks.field.shared(fit) if blocks.field and fit else shared(np.diag(np.bincount(blocks.labels).astype(np.float64)))
+    (p,) = sign_flips.p_of_sums(sums(ranks, blocks.labels)[None], c.alternative, np.array([common.leakage]), seed)
+    shift = signed_rank.shift(d) if d.size < c.n else signed_rank.Shift(c.hodges_lehmann or 0.0, c.ci_low, c.ci_high)
+    assert shift is not None  # there are several blocks
+    rng = _rng(seed, Question(c.better, c.than, c.metric, c.direction, c.alternative), 2)
+    interval = bootstrap.of_blocks(d, blocks.labels, shift.estimate, common, rng)
+    return Blocked(
+        kind=blocks.kind,
+        count=int(blocks.labels.max()) + 1,
+        n=d.size,
+        p_value=p,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        range_km=fit and fit.range_km,
+        share=fit and fit.share,
+        leakage=common.leakage,
+        effective=_effective(shift, interval.error, d.size),
     )
 
 
-def _paired(scores: pd.DataFrame, question: Question) -> _Pairs:
-    check_one_period(scores)
-    arms = (question.better, question.than)
-    sides = [_side(scores, arm, question) for arm in arms]
-    basins = sorted({*sides[0], *sides[1]})
-    nothing = float("nan")
-    values = [np.array([side.get(basin, nothing) for basin in basins]) for side in sides]
-    flags = (
-        ("no score of `{}`", [np.array([basin not in side for basin in basins], dtype=bool) for side in sides]),
-        (f"{question.metric} of `{{}}` is infinite", [np.isinf(side) for side in values]),
-        (f"{question.metric} of `{{}}` is not defined", [np.isnan(side) for side in values]),
-    )
-    keep, dropped = np.ones(len(basins), dtype=bool), {}
-    for reason, found in flags:
-        for arm, bad in zip(arms, found, strict=True):
-            if count := int(np.sum(keep & bad)):  # a basin counts for the first reason that there is
-                dropped[reason.format(arm)] = count
-            keep &= ~bad
-    return _Pairs(values[0][keep], values[1][keep], dropped)
+def _effective(shift: signed_rank.Shift, error: float, n: int) -> float:
+    """Independent basins whose interval would be as wide: widths go with 1 / sqrt(n)."""
+    if shift.low is None or shift.high is None or error == 0:
+        return float(n)
+    plain = (shift.high - shift.low) / 2 / signed_rank.Z
+    return float(n * min(1.0, (plain / error) ** 2))
 
 
-def _side(scores: pd.DataFrame, arm: str, question: Question) -> dict[str, float]:
-    """One arm's score per basin, as `summary.per_basin` has it; infinite where any trial's is."""
-    own = (scores["arm"] == arm).to_numpy()
-    values = scores[question.metric].to_numpy(dtype=np.float64)[own]
-    values = np.abs(values - IDEALS[question.direction]) if question.direction in IDEALS else values
-    basins, place = np.unique(scores["basin"].to_numpy(dtype=object)[own], return_inverse=True)
-    infinite = np.bincount(place, weights=np.abs(values) > LARGEST) > 0
-    sums = np.bincount(place, weights=np.where(np.abs(values) > LARGEST, 0.0, values))
-    return dict(zip(basins, np.where(infinite, np.inf, sums / np.bincount(place)), strict=True))
+def _rng(seed: int, question: Question, part: int) -> np.random.Generator:
+    """A generator of this question alone: its numbers do not depend on what else is asked, nor on which arm is named first."""
+    names = ":".join([question.metric, *sorted((question.better, question.than))])
+    return np.random.default_rng([seed, part, zlib.crc32(names.encode())])
 
 
-def _differences(better: np.ndarray, than: np.ndarray) -> np.ndarray:
-    """``better - than``, rounded to what the scores can tell: 0.3 - 0.2 and 0.2 - 0.1 are a tie, and would not be one in binary."""
-    largest = np.maximum(np.abs(better), np.abs(than))
-    decimals = DIGITS - np.ceil(np.log10(largest, where=largest > 0, out=np.zeros_like(largest)))
-    steps = 10 ** np.clip(decimals, 0, 18).astype(np.int64)
-    return np.rint((better - than) * steps) / steps + 0.0  # no negative zeros
-
-
-def _median(values: np.ndarray) -> float | None:
+def _median(values: Values) -> float | None:
     return float(np.median(values)) if values.size else None

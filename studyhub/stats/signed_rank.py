@@ -23,6 +23,7 @@ Values = NDArray[np.float64]
 EXACT_UP_TO = 50  # differences; the exact distribution beyond costs more than the normal one errs
 SIGNS_UP_TO = 13  # differences that are not zero: 2**13 ways to give them signs
 CONFIDENCE = 0.95
+Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
 class PValue(NamedTuple):

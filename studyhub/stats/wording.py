@@ -1,17 +1,16 @@
 """A comparison in words, the same on the command line and in a report."""
 
-import math
 from typing import Literal
 
 from studyhub.catalog import IDEALS
-from studyhub.stats.compare import Comparison
-
-ALPHA = 0.05
+from studyhub.stats.compare import ALPHA, Comparison
+from studyhub.stats.comparison import Blocked
+from studyhub.stats.details import details as details
+from studyhub.stats.phrases import BETTER, WORSE, adjusted, basins, blocked_p, distance, equals, of_difference, with_unit
+from studyhub.stats.phrases import numbers as numbers
+from studyhub.stats.phrases import probability as probability
 
 Verdict = Literal["shown", "not shown", "the other way", "no basins"]
-
-_BETTER = {"larger": "higher", "smaller": "lower", "zero": "nearer to zero", "one": "nearer to one"}
-_WORSE = {"larger": "lower", "smaller": "higher", "zero": "farther from zero", "one": "farther from one"}
 
 
 def verdict(comparison: Comparison) -> Verdict:
@@ -21,7 +20,7 @@ def verdict(comparison: Comparison) -> Verdict:
     one-sided question did not ask for.
     """
     c = comparison
-    p = _adjusted(c)
+    p = adjusted(c)
     if p is None:
         return "no basins"
     if p < ALPHA:
@@ -32,7 +31,7 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def sentence(comparison: Comparison, label: str, unit: str) -> str:
-    """Say what a comparison has come to, with its numbers.
+    """Say what a comparison has come to, with its numbers; then, in sentences of their own, what speaks against reading more into it.
 
     Parameters
     ----------
@@ -44,70 +43,92 @@ def sentence(comparison: Comparison, label: str, unit: str) -> str:
     if kind == "no basins":
         return f"not shown: no basin has a defined {label} of both {c.better} and {c.than}."
     if c.wins == c.losses == 0:
-        return f"not shown: {c.better} and {c.than} have the same {label} in all {_basins(c.n)}."
-    if kind == "shown":
-        better = _tells_better(c)
-        return f"{_claim(c, label, better)}: by {_size(c, unit, better)}, {_share(c)}, {_test(c)}."
+        return f"not shown: {c.better} and {c.than} have the same {label} in all {basins(c.n)}."
+    said = [f"{_found(c, kind)}, {_delta(c, label, unit)}, {_test(c)}."]
     if kind == "the other way":
-        better = c.alternative == "less"
-        other = f"it is {_way(c, better)} by {_size(c, unit, better)}"
-        return f"not shown: that {asked(c, label)}. The data point the other way: {other}, {_share(c)}, {_test(c)}."
-    few = f" {_basins(c.n)} {'is' if c.n == 1 else 'are'} too few for any result to show it." if _hopeless(c) else ""
-    return f"not shown: that {asked(c, label)}.{few} {_difference(c, unit)}, {_share(c)}, {_test(c)}."
+        said.append("The data point the other way.")
+    return " ".join([*said, *remarks(c, label, unit)])
 
 
-def details(comparison: Comparison, label: str, unit: str) -> list[tuple[str, str]]:
-    """All numbers of a comparison, as (name, value) lines."""
+def remarks(comparison: Comparison, label: str, unit: str) -> list[str]:
+    """What a reader must know beside the test: one plain sentence each."""
     c = comparison
-    lines = [("basins", str(c.n)), *((f"left out: {reason}", str(count)) for reason, count in c.dropped.items())]
-    if c.n:
-        of = _distance(label, c)
-        better, than, median = numbers(c.median_better, c.median_than, c.median_difference, digits=3)
-        estimate, low, high = numbers(c.hodges_lehmann, c.ci_low, c.ci_high)
-        scale = f"1: {c.better} better everywhere, -1: nowhere"
-        lines += [
-            (f"median {of}", f"{_with_unit(better, unit)} ({c.better}), {_with_unit(than, unit)} ({c.than})"),
-            ("median difference", f"{_with_unit(median, _of_difference(unit))} ({_minus(c)}, basin by basin)"),
-            ("Hodges-Lehmann shift", f"{_with_unit(estimate, _of_difference(unit))}, {_interval(low, high)}"),
-            ("won, tied, lost", f"{c.wins}, {c.ties}, {c.losses} basins ({c.better} {_BETTER[c.direction]} in {_percent(c)})"),
-            ("rank-biserial", "not defined" if c.rank_biserial is None else f"{c.rank_biserial:.2f} ({scale})"),
-            ("p", probability(c.p_value)),
-        ]
-    method = "" if c.p_exact is None else ", exact" if c.p_exact else ", by the normal approximation"
-    asked = {"greater": f"that {c.better} is better", "less": f"that {c.better} is worse", "two-sided": "that they differ"}[c.alternative]
-    test = f"paired Wilcoxon signed-rank test over basins, {_sides(c)} ({asked}){method}; zeros by Pratt's method"
-    return [*lines, ("test", test), ("", "folds and seeds averaged within a basin first")]
+    if not c.n or c.wins == c.losses == 0:
+        return []
+    said = []
+    if c.disagrees and c.blocked is not None:
+        said.append(_disagreement(c, c.blocked))
+    if _hopeless(c):
+        said.append(f"{basins(c.n)} {'is' if c.n == 1 else 'are'} too few for any result to show it.")
+    elif verdict(c) == "not shown" and c.needed_basins is not None and c.needed_basins > c.n:
+        said.append(f"A difference as large as the one seen would take about {c.needed_basins} independent basins to show.")
+    if c.margin is not None and (within := _within_margin(c)) is not None:
+        margin = with_unit(f"{c.margin:g}", of_difference(unit))
+        said.append(f"The difference is {within} the margin of {margin} that matters in practice.")
+    if c.n_dropped:
+        said.append(f"{basins(c.n_dropped)} {'was' if c.n_dropped == 1 else 'were'} left out{_worst(c, label, unit)}.")
+    return said
 
 
-def numbers(*values: float | None, digits: int = 2) -> list[str]:
-    """Values with as many decimals as tell them apart: two digits of the largest, one or two more where another would show as zero.
-
-    >>> numbers(0.0084, 0.0041, 0.012), numbers(-12.34, None), numbers(0.5, 0.004)
-    (['0.008', '0.004', '0.012'], ['-12.3', '-'], ['0.500', '0.004'])
-    """
-    there = [abs(value) for value in values if value]
-    largest = max(there, default=1.0)
-    decimals = min(max(1, digits - 1 - math.floor(math.log10(largest))), 9)
-    decimals += next((more for more in (0, 1) if all(round(value, decimals + more) for value in there)), 2)
-    return ["-" if value is None else f"{value + 0.0:.{decimals}f}" for value in values]
+def _found(c: Comparison, kind: Verdict) -> str:
+    """Who beats whom, on how many basins, with what was not shown named so."""
+    if kind == "shown":
+        return f"{_beats(c, _tells_better(c))} on {_of_basins(c, _tells_better(c))}"
+    if c.alternative == "two-sided":
+        return f"not shown: that {c.better} and {c.than} differ: {c.better} is better on {_of_basins(c, True)}"
+    return f"not shown: that {_beats(c, c.alternative == 'greater')}: better on {_of_basins(c, True)}"
 
 
-def probability(p: float | None) -> str:
-    """Return p as it is read: four decimals below 0.1, two above.
-
-    >>> probability(0.00042), probability(0.5), probability(0.00001), probability(None)
-    ('0.0004', '0.50', '< 0.0001', 'not defined')
-    """
-    if p is None:
-        return "not defined"
-    if p < 0.0001:
-        return "< 0.0001"
-    return f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
+def _beats(c: Comparison, better: bool) -> str:
+    return f"{c.better} beats {c.than}" if better else f"{c.than} beats {c.better}"
 
 
-def _adjusted(c: Comparison) -> float | None:
-    """Return the p to judge by."""
-    return next((p for p in (c.p_holm, c.p_bh) if p is not None), c.p_value)
+def _of_basins(c: Comparison, better: bool) -> str:
+    """On how many basins the one that is said to be better is."""
+    share = (c.wins if better else c.losses) / c.n
+    equal = f" (equal on {100 * c.ties / c.n:.0f} %)" if c.ties else ""
+    return f"{100 * share:.0f} % of {basins(c.n)}{equal}"
+
+
+def _delta(c: Comparison, label: str, unit: str) -> str:
+    """The shift with its interval, as better minus than."""
+    estimate, low, high = numbers(c.hodges_lehmann, c.ci_low, c.ci_high)
+    interval = "(no 95 % interval of so few basins)" if c.ci_low is None else f"[{_signed(low)}, {_signed(high)}]"
+    plus = "+" if not estimate.startswith("-") and float(estimate) else ""
+    number = with_unit(f"{plus}{_signed(estimate)}", of_difference(unit))
+    return f"Δ{distance(label, c)} {number} {interval}"
+
+
+def _signed(number: str) -> str:
+    """A number with a true minus."""
+    return number.replace("-", "−")
+
+
+def _disagreement(c: Comparison, blocked: Blocked) -> str:
+    what = f"{blocked.count} blocks of neighbouring basins"
+    if verdict(c) == "shown":
+        worth = (
+            f"these {blocked.n} count as about {max(1, round(blocked.effective))} independent ones" if blocked.effective < blocked.n else ""
+        )
+        return f"The tests disagree: over {what} it is not shown{', ' + worth if worth else ''}. Trust the blocked test."
+    return f"The tests disagree: over {what} it is shown, basin by basin it is not; blocks weigh where the basins lie together."
+
+
+def _within_margin(c: Comparison) -> str | None:
+    """Where the interval lies, if the margin has anything to say."""
+    if c.margin is None or c.ci_low is None or c.ci_high is None or c.hodges_lehmann is None:
+        return None
+    if max(abs(c.ci_low), abs(c.ci_high)) < c.margin:
+        return "within"
+    return "by its estimate within" if verdict(c) == "shown" and abs(c.hodges_lehmann) < c.margin else None
+
+
+def _worst(c: Comparison, label: str, unit: str) -> str:
+    if c.worst_p is None:
+        return ""
+    (number,) = numbers(c.worst_shift)
+    shift = "" if c.worst_shift is None else f" and Δ{distance(label, c)} {with_unit(_signed(number), of_difference(unit))}"
+    return f"; had all of them gone against {c.better}, {equals(c.worst_p)}{shift}"
 
 
 def _gains(c: Comparison) -> tuple[float | None, float | None]:
@@ -123,7 +144,7 @@ def _tells_better(c: Comparison) -> bool:
 
 
 def _way(c: Comparison, better: bool) -> str:
-    return (_BETTER if better else _WORSE)[c.direction]
+    return (BETTER if better else WORSE)[c.direction]
 
 
 def _claim(c: Comparison, label: str, better: bool) -> str:
@@ -137,71 +158,13 @@ def asked(c: Comparison, label: str) -> str:
     return f"{c.better} and {c.than} differ in {label}" if c.alternative == "two-sided" else _claim(c, label, c.alternative == "greater")
 
 
-def _size(c: Comparison, unit: str, better: bool) -> str:
-    """How far the arms are apart, counted in the sense of the words that stand before it, so that it is positive."""
-    sign = 1 if (c.direction == "larger") == better else -1
-    limits = (c.ci_low, c.ci_high)[::sign]
-    size, low, high = numbers(*(None if value is None else sign * value for value in (c.hodges_lehmann, *limits)))
-    return f"{_with_unit(size, _of_difference(unit))} ({_interval(low, high)}; Hodges-Lehmann)"
-
-
-def _difference(c: Comparison, unit: str) -> str:
-    estimate, low, high = numbers(c.hodges_lehmann, c.ci_low, c.ci_high)
-    return f"Difference ({_minus(c)}) {_with_unit(estimate, _of_difference(unit))} ({_interval(low, high)}; Hodges-Lehmann)"
-
-
-def _interval(low: str, high: str) -> str:
-    return "too few basins for a 95 % interval" if low == "-" else f"two-sided 95 % interval {low} to {high}"
-
-
-def _minus(c: Comparison) -> str:
-    return f"{_distance(c.better, c)} - {_distance(c.than, c)}"
-
-
-def _distance(name: str, c: Comparison) -> str:
-    """What arms are compared by: how far from the ideal, where the nearest is best."""
-    if c.direction not in IDEALS:
-        return name
-    return f"|{name}|" if c.direction == "zero" else f"|{name} - {IDEALS[c.direction]:g}|"
-
-
-def _share(c: Comparison) -> str:
-    equal = f" and equal in {100 * c.ties / c.n:.0f} %" if c.ties else ""
-    return f"better in {_percent(c)}{equal} of {_basins(c.n)}"
-
-
-def _percent(c: Comparison) -> str:
-    return f"{100 * (c.share_won or 0):.0f} %"
-
-
-def _basins(n: int) -> str:
-    return f"{n} basin" + ("" if n == 1 else "s")
-
-
 def _test(c: Comparison) -> str:
-    """Return p, and where it comes from."""
-    by = ""
-    if c.p_holm is not None and c.family > 1:
-        by = f", Holm-adjusted over {c.family} claims"
-    if c.p_bh is not None:
-        by = f", exploratory, Benjamini-Hochberg-adjusted over {c.family} comparisons"
-    p = probability(_adjusted(c))
-    return f"p {p if p.startswith('<') else f'= {p}'} ({_sides(c)} Wilcoxon signed-rank test{by})"
-
-
-def _sides(c: Comparison) -> str:
-    return "two-sided" if c.alternative == "two-sided" else "one-sided"
+    """Return p, with what it was adjusted by, and that of the blocked test."""
+    by = "Holm " if c.p_holm is not None and c.family > 1 else "exploratory, Benjamini-Hochberg " if c.p_bh is not None else ""
+    plain = f"{by}{equals(adjusted(c))}"
+    return plain if c.blocked is None else f"{plain}; spatially blocked {equals(blocked_p(c))}"
 
 
 def _hopeless(c: Comparison) -> bool:
     """Whether no result of so few basins could come below ALPHA."""
     return 0.5**c.n * (2 if c.alternative == "two-sided" else 1) * max(c.family, 1) >= ALPHA
-
-
-def _with_unit(number: str, unit: str) -> str:
-    return number if unit in ("", "-") else f"{number} {unit}"
-
-
-def _of_difference(unit: str) -> str:
-    """Return the unit of a difference: that of percentages is percentage points."""
-    return "percentage points" if unit == "%" else unit

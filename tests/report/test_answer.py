@@ -14,7 +14,7 @@ def answered(toy):
 
 def test_one_claim_is_the_answer(toy):
     found = answered(toy.write().end())
-    assert found.lead.startswith("implicit has a higher KGE than sequential: by 0.05")
+    assert found.lead.startswith("implicit beats sequential on 100 % of 12 basins, ΔKGE +0.050 [")
     assert "12 basins" in found.lead and "p = 0.0002" in found.lead
     assert [kind for kind, _ in found.claims] == ["shown"]
     assert found.state == "4 trials: 4 finished; 12 basins"
@@ -32,7 +32,7 @@ def test_several_claims_are_counted_and_told_apart(toy):
         "2 of 3 claims shown: implicit has a higher KGE than sequential; implicit has a lower low-flow RMSE than sequential. "
         "The data point the other way than that: sequential has a higher NSE than implicit."
     )
-    assert "Holm-adjusted over 3 claims" in found.claims[0][1]
+    assert "Holm p = " in found.claims[0][1]
 
 
 def test_without_claims_arms_are_ranked_and_no_test_is_claimed(toy):
@@ -67,7 +67,7 @@ def test_nothing_to_tell(toy, state, expected):
 
 def test_a_study_under_way_says_so(toy):
     found = answered(toy.write().end(lambda cell: "running" if cell.seed == 2 else "finished"))
-    assert found.lead.startswith("So far, with trials still to come: implicit has a higher KGE")
+    assert found.lead.startswith("So far, with trials still to come: implicit beats sequential on ")
     assert found.state == "4 trials: 2 finished, 2 running; 12 basins"
 
 

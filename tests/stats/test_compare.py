@@ -156,7 +156,7 @@ def test_a_comparison_is_plain_and_goes_into_json():
 eighths = st.lists(st.tuples(st.integers(-16, 8), st.integers(-16, 8)), min_size=1, max_size=25)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(eighths, st.sampled_from(["larger", "smaller", "zero"]))
 def test_swapping_the_arms_mirrors_everything(pairs, direction):
     scores = table(a=[a / 8 for a, _ in pairs], b=[b / 8 for _, b in pairs])
@@ -172,14 +172,14 @@ def test_swapping_the_arms_mirrors_everything(pairs, direction):
 
 
 def test_identical_arms_are_seldom_told_apart():
-    """400 studies of three arms that differ by chance only: some claim of the family is shown in about 5 % of them."""
+    """200 studies of three arms that differ by chance only: some claim of the family is shown in about 5 % of them."""
     rng = np.random.default_rng(11)
     questions = [Question("a", "b", "nse", "larger"), Question("c", "b", "nse", "larger", "two-sided"), Question("c", "a", "nse", "larger")]
     basins = np.repeat([f"{basin:02d}" for basin in range(12)], 6)
     frame = pd.DataFrame({"basin": basins, "arm": ["a", "b", "c"] * 24, "seed": [1, 1, 1, 2, 2, 2] * 12})
     false = 0
-    for _ in range(400):
+    for _ in range(200):
         skill = np.repeat(rng.normal(0.6, 0.2, size=12), 6)
         claims = compare(frame.assign(nse=skill + rng.normal(0, 0.05, size=72)), questions)
         false += any(c.p_holm < 0.05 for c in claims)
-    assert 6 <= false <= 30  # 5 % are 20, with a standard deviation of 4.4
+    assert 2 <= false <= 19  # 5 % are 10, with a standard deviation of 3.1

@@ -42,7 +42,7 @@ def test_the_answer_comes_first_then_the_numbers(compare):
     code, out, err = compare()
     assert (code, err) == (0, "")
     first, empty, *lines = out.splitlines()
-    assert first.startswith("a has a higher NSE than b: by ") and empty == ""
+    assert first.startswith("a beats b on ") and empty == ""
     assert re.fullmatch(r"basins +30", lines[0]) and re.fullmatch(r"left out: no score of `b` +1", lines[1])
     assert "paired Wilcoxon signed-rank test over basins, one-sided" in out
     assert compare(metric="NSE")[1] == out  # names of columns may differ in capitals
