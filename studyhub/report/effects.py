@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+
 from studyhub.catalog import IDEALS, METRICS
 from studyhub.report import claims, figures
 from studyhub.report.collect import Results
@@ -10,8 +12,13 @@ from studyhub.report.contents import MAIN
 from studyhub.report.figures import Effect, Figure
 from studyhub.report.page import Section
 from studyhub.stats.compare import Comparison, Question
+from studyhub.stats.phrases import equals
 from studyhub.stats.signed_rank import Alternative
+from studyhub.stats.strata import Friedman, overview
 
+LEADING = "kge"
+FEW, MANY, EFFORT = 40, 1000, 1e9  # questions that are explored at least and at most; questions times basins squared
+LEAST = 3  # arms that are ranked
 ALL_PAIRS = 6  # arms up to which every pair is explored where no claim is declared
 
 
@@ -40,23 +47,61 @@ def others(results: Results, *, across: bool = False) -> list[Question]:
     return [question(*pair, m, "two-sided") for key, pair in reversed(pairs.items()) for m in metrics if (key, m) not in asked]
 
 
+def affordable(asked: Sequence[Question], basins: int) -> list[Question]:
+    """As many questions as can be answered in a while, KGE and NSE first: the shift over 5,000 basins is a median of 12 million numbers."""
+    most = int(np.clip(EFFORT / max(basins, 1) ** 2, FEW, MANY))
+    if len(asked) <= most:
+        return list(asked)
+    first = {LEADING: 0, "nse": 1}
+    return sorted(asked, key=lambda question: first.get(question.metric, 2))[:most]
+
+
 def _pairs(groups: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
     """All pairs within a group of few arms, each arm against the first in a larger one."""
     every = [list(combinations(arms, 2)) if len(arms) <= ALL_PAIRS else [(arm, arms[0]) for arm in arms[1:]] for arms in groups]
     return [pair for pairs in every for pair in pairs]
 
 
-def section(results: Results, comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Section:
-    """Claims and how large their effects are; empty where nothing was compared."""
+def section(results: Results, comparisons: Sequence[Comparison], explored: Sequence[Comparison], left: int = 0) -> Section:
+    """Claims and how large their effects are; empty where nothing was compared.
+
+    Parameters
+    ----------
+    left : exploratory comparisons that were not made, for they would take too long
+    """
     dropped = claims.dropped(comparisons)
-    drawn = effects(comparisons, explored)
+    drawn = (effects(comparisons, explored), *ranking(results, comparisons))
+    declared = (claims.claims(results, comparisons), claims.robustness(results, comparisons)) if comparisons else ()
+    unblocked = dict.fromkeys(c.not_blocked for c in (*comparisons, *explored) if c.not_blocked)
+    notes = [f"No test over blocks of neighbouring basins: {why}." for why in unblocked]
+    if left:
+        notes.append(f"{left} more exploratory comparisons would take long and were not made; `studyhub compare` answers any of them.")
     return Section(
         "claims",
         "Claims" if comparisons else "Effects",
-        (claims.claims(results, comparisons),) if comparisons else (),
-        figures=(drawn,) if drawn else (),
+        declared,
+        figures=tuple(figure for figure in drawn if figure is not None),
         folded=(*((dropped,) if len(dropped.data) else ()), *((claims.exploratory(explored),) if explored else ())),
+        notes=tuple(notes),
     )
+
+
+def ranking(results: Results, comparisons: Sequence[Comparison]) -> list[Figure | None]:
+    """All arms ranked by the metric of the first claim, and by KGE; nothing for two arms, of which ranks tell no more than who won."""
+    arms = results.comparable()[0]
+    if len(arms) < LEAST:
+        return []
+    found = [overview(results.scores, metric, arms) for metric in dict.fromkeys((*(c.metric for c in comparisons[:1]), LEADING))]
+    return [_ranking(results, friedman) for friedman in found if friedman is not None]
+
+
+def _ranking(results: Results, found: Friedman) -> Figure | None:
+    told = (
+        f"{len(found.mean_ranks)} arms in the {found.n} basins that all of them have; Friedman's test that they differ at all: "
+        f"{equals(found.p_value)}; critical difference by Nemenyi's test at 5 % (Demšar 2006). Basins count as independent "
+        "here: an overview, to which the claims are the answer."
+    )
+    return figures.critical_difference(found.mean_ranks, found.critical_difference, found.cliques, results.arms, found.metric, told)
 
 
 def effects(comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Figure | None:
@@ -68,4 +113,5 @@ def effects(comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -
 def _effect(c: Comparison, claimed: bool) -> Effect | None:
     if c.hodges_lehmann is None:
         return None
-    return Effect(c.better, c.than, c.metric, c.hodges_lehmann, c.ci_low, c.ci_high, claimed=claimed)
+    low, high = (None, None) if c.blocked is None else (c.blocked.ci_low, c.blocked.ci_high)
+    return Effect(c.better, c.than, c.metric, c.hodges_lehmann, c.ci_low, c.ci_high, low, high, claimed)

@@ -56,7 +56,7 @@ def report_together(studies: Sequence[tuple[Store, str]], out: Path, boundaries:
 def compose(results: Results, boundaries: Lines = ()) -> Page:
     """Put a study's results into sections; ``boundaries`` are drawn behind its maps."""
     with behind(boundaries):
-        comparisons = compare(results.scores, effects.declared(results))
+        comparisons = compare(results.scores, effects.declared(results), places=results.basins)
         return _page(results, comparisons, (results,), _sections(results, comparisons, (results,), boundaries))
 
 
@@ -65,7 +65,7 @@ def together(studies: Sequence[Results], boundaries: Lines = ()) -> Page:
     with behind(boundaries):
         joined = join(studies)
         wholes = [part.whole for part in joined.parts]
-        comparisons = [c for whole in wholes for c in compare(whole.scores, effects.declared(whole))]
+        comparisons = [c for whole in wholes for c in compare(whole.scores, effects.declared(whole), places=whole.basins)]
         sections = (several.section(joined), *_sections(joined, comparisons, wholes, boundaries))
         return _page(joined, comparisons, wholes, sections)
 
@@ -78,11 +78,13 @@ def _sections(results: Results, comparisons: Sequence[Comparison], studies: Sequ
     studies : those that the results are of: one, or several
     """
     across = len(studies) > 1
-    explored = explore(results.scores, effects.others(results, across=across)) if results.scored_arms else []
+    others = effects.others(results, across=across) if results.scored_arms else []
+    asked = effects.affordable(others, len(set(results.scores["basin"])))
+    explored = explore(results.scores, asked, places=results.basins)
     means = per_basin(results.scores, list(METRICS))
     drawn = Drawing(results, means, comparisons)
     return (
-        effects.section(results, comparisons, explored),
+        effects.section(results, comparisons, explored, len(others) - len(asked)),
         _compared(results),
         _unfinished(results),
         scored.section(results, means),

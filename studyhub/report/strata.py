@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from studyhub.catalog import METRICS
@@ -12,7 +12,9 @@ from studyhub.report.collect import Results
 from studyhub.report.contents import metric_column
 from studyhub.report.drawn import Drawing
 from studyhub.report.page import Section
-from studyhub.report.tables import Column, Table, frame, significant, whole
+from studyhub.report.tables import Column, Table, decimals, frame, probability, whole
+from studyhub.stats.comparison import Question
+from studyhub.stats.strata import by_group, terciles
 
 REGIONS = {"continent": "continent", "huc_02": "HUC2 region", "dataset": "data set"}  # column -> its name in text
 # Attributes by whose thirds basins are told apart, the first of a row that the data have: name -> (name in text, unit).
@@ -27,6 +29,8 @@ ATTRIBUTES = (
 DRAWN = ("continent", "aridity", "clim_aridity")  # strata that are drawn, beside the climate group
 FEWEST, GROUPS = 3, 25  # basins of which a median is told; groups of a kind beyond which it is left out
 ARMS, CLAIMS = 6, 3
+MANY = 2000  # basins beyond which only the first claim is tested in each group
+MOST = 80  # rows of a page; the CSV has all
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ def section(results: Results, drawing: Drawing) -> Section:
             basins[stratum.key] = basins[stratum.key].astype(stratum.groups.dtype)
             metrics = ("nse", "kge") if stratum.key == "climate" else ("kge",)
             drawn += [figures.boxes(drawing.flat, basins, results.arms, metric, stratum.key, stratum.name) for metric in metrics]
+    claimed = claims(results, drawing, found)
     return Section(
         "strata",
         "By kind of basin",
         (medians(results, drawing, found),),
         figures=tuple(figure for figure in drawn if figure is not None),
+        folded=(claimed,) if len(claimed.data) else (),
     )
 
 
@@ -82,19 +88,8 @@ def _named(key: str, name: str, basins: pd.DataFrame) -> Stratum | None:
 
 
 def _thirds(key: str, name: str, values: pd.Series) -> Stratum | None:
-    groups = _terciles(values).dropna()
+    groups = terciles(values).dropna()
     return Stratum(key, name, groups) if len(set(groups)) > 1 else None
-
-
-def _terciles(values: pd.Series) -> pd.Series:
-    """Thirds of the basins, each with its range in its name; fewer groups where many basins share a value."""
-    known = values.astype("float64").dropna()
-    bounds = np.unique(np.quantile(known, [0, 1 / 3, 2 / 3, 1])) if len(known) else np.array([])
-    if len(bounds) < 3:
-        return known.iloc[:0].astype("str")
-    shown = significant(3)
-    names = [f"{shown(low)} to {shown(high)}" for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
-    return pd.Series(pd.cut(known, bounds, labels=names, include_lowest=True), known.index)
 
 
 def order(groups: pd.Series) -> list[str]:
@@ -124,7 +119,41 @@ def medians(results: Results, drawing: Drawing, found: Sequence[Stratum]) -> Tab
             if len(here) >= FEWEST:
                 values = {f"arm {arm}": value for arm, value in here.median().items()}
                 rows.append({"kind": stratum.name, "group": group, "basins": len(here)} | values)
-    caption = f"Medians of {METRICS[metric].label} over the basins of each group; thirds by an attribute have as many basins each, unless many share a value."
+    caption = f"Medians of {METRICS[metric].label} over the basins of each group; thirds by an attribute have as many basins each, unless "
+    caption += "many share a value."
     if len(arms) < len(results.scored_arms):
         caption += f" Shown are {len(arms)} of {len(results.scored_arms)} arms."
     return Table("strata", f"{METRICS[metric].label} by kind of basin", caption, columns, frame(rows, columns))
+
+
+def claims(results: Results, drawing: Drawing, found: Sequence[Stratum]) -> Table:
+    """The first few claims in each group: exploratory, for no claim was about a group."""
+    shown = decimals(3)
+    columns = (
+        Column("better", "arm"),
+        Column("than", "against"),
+        Column("label", "metric"),
+        Column("kind", "basins by"),
+        Column("group", "group"),
+        Column("n", "basins", "", whole),
+        Column("share_won", "won", "%", decimals(0)),
+        Column("hodges_lehmann", "shift", "", shown),
+        Column("ci_low", "95 % from", "", shown),
+        Column("ci_high", "to", "", shown),
+        Column("p_bh", "p (BH)", "", probability),
+    )
+    rows: list[dict[str, Any]] = []
+    for c in drawing.told[: CLAIMS if len(set(drawing.flat["basin"])) <= MANY else 1]:
+        metric = METRICS[c.metric]
+        asked = Question(c.better, c.than, c.metric, metric.direction, "two-sided")
+        label = f"{metric.label}, {metric.unit}" if metric.unit.strip("-") else metric.label
+        for stratum in found:
+            of = {"better": c.better, "than": c.than, "label": label, "kind": stratum.name}
+            known = by_group(results.scores, asked, stratum.groups).to_dict("records")
+            rows += [of | row | {"share_won": None if row["share_won"] is None else 100 * row["share_won"]} for row in known if row["n"]]
+    caption = (
+        "Exploratory: no claim was about a group. Two-sided tests, p adjusted by Benjamini and Hochberg over the groups of each kind; "
+        "shift and interval as in the table of claims. A difference that is significant in one group and not in another need not differ "
+        "between them."
+    )
+    return Table("strata_claims", "Claims by kind of basin", caption, columns, frame(rows, columns), most=MOST)

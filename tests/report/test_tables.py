@@ -24,7 +24,7 @@ def table(**changes) -> Table:
         (significant(3), 1234.5, "1234"),
         (significant(3), 0.0, "0"),
         (significant(2), -0.00123, "−0.0012"),
-        (probability, 1e-9, "< 0.0001"),
+        (probability, 1e-9, "1e-9"),
         (probability, 0.00123, "0.0012"),
         (probability, 0.5, "0.50"),
         (probability, None, "–"),

@@ -19,7 +19,7 @@ HEAD, GAP, BAR = 16.0, 8.0, 36.0  # points: title of a map, between maps, colour
 MAP_LOW, MAP_HIGH = 70.0, 150.0  # points, height of a map
 CLASSES = 10
 MOST_ARMS = 6
-MOST_MARKS = 12_000  # of one drawing
+MOST_MARKS = 8_000  # of one drawing
 
 
 def ranges(means: pd.DataFrame, bounds: Mapping[str, Parameter], arms: Sequence[str], near: float) -> Figure | None:

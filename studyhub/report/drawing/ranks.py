@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from studyhub.catalog import METRICS
 from studyhub.report.drawing.canvas import BELOW, INK, RIGHT, SOFT, WIDTH, Figure, canvas, colours
 from studyhub.report.drawing.names import labels, measure, number, plain, stem
-from studyhub.report.drawing.view import heading
 
 ROW, RULER, BAR = 14.0, 24.0, 9.0  # points for each arm, for the critical difference above, and for each bar that joins arms
 NAMES = 130.0  # points for names of arms
@@ -48,7 +48,7 @@ def critical_difference(
         axes.set_yticks(range(len(order)), [short[arm] for arm in order])
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-        axes.set_xlabel(f"Mean rank by {heading(metric)} (1: the best)")
+        axes.set_xlabel(f"Mean rank by {METRICS[metric].label} (1: the best)")
         for arm in order:
             (mark,) = axes.plot([ranks[arm]], [place[arm]], marker="o", markersize=6, color=colour.get(arm, SOFT), linestyle="none")
             sheet.explain(mark, f"{plain(arm)}: mean rank {number(ranks[arm])}")
@@ -62,10 +62,10 @@ def critical_difference(
                 [x, x], [rows[0] - 0.25, rows[-1] + 0.25], color=INK, linewidth=2.6, clip_on=False, transform=axes.get_yaxis_transform()
             )
             sheet.explain(bar, "Not told apart: " + ", ".join(plain(order[row]) for row in rows))
-        text = f"Mean rank of each arm over basins by {heading(metric)}; bars at the right join arms that ranks do not tell apart. {told}"
+        text = f"Mean rank of each arm by {METRICS[metric].label} over basins; bars join arms that ranks do not tell apart. {told}"
         if len(order) < len(ranks):
             text += f" Shown are the best {len(order)} of {len(ranks)} arms."
-        return sheet.figure(stem("ranks", metric), f"Arms ranked by {heading(metric)}", text, _data(order, ranks, joined))
+        return sheet.figure(stem("ranks", metric), f"Arms ranked by {METRICS[metric].label}", text, _data(order, ranks, joined))
 
 
 def _limits(ranks: Sequence[float], difference: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from studyhub.report.drawing.canvas import BELOW, LEFT, RIGHT, SOFT, WIDTH, Canv
 from studyhub.report.drawing.names import basins_in_words, number, plain, shorten, stem
 
 HEAD, BETWEEN = 18.0, 14.0  # points for the title of a panel, and between two beside each other
-MANY = 800  # basins from which marks become a density
+MANY = 500  # basins from which marks become a density
 PANELS = 6
 CELLS = 34  # of the density, along an axis
 
