@@ -128,6 +128,21 @@ function span(values, direction) {
   return [low - 0.05 * wide, high + 0.05 * wide];
 }
 
+/** West to east, south to north, and a height that gives a degree the same length in both directions at the middle latitude. */
+function frame(lon, lat, wide) {
+  const span = (values) => {
+    const known = values.filter((value) => value !== null);
+    return [Math.min(...known), Math.max(...known)];
+  };
+  const [west, east] = span(lon), [south, north] = span(lat), x = (west + east) / 2, y = (south + north) / 2;
+  const narrow = Math.max(Math.cos((y * Math.PI) / 180), 0.2);
+  let across = Math.max(1.08 * (east - west), 4), up = Math.max(1.12 * (north - south), 4);
+  const height = Math.min(420, Math.max(170, (wide * up) / (across * narrow)));
+  across = Math.max(across, (wide * up) / (height * narrow));
+  up = (across * narrow * height) / wide;
+  return [[x - across / 2, x + across / 2], [y - up / 2, y + up / 2], Math.round(height)];
+}
+
 /** Where a pointer is in the units of a view's scales. */
 function at(place, event) {
   const box = place.querySelector("canvas, svg").getBoundingClientRect();
