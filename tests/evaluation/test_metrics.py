@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -183,6 +183,7 @@ SERIES = st.integers(60, 90).flatmap(lambda days: st.tuples(*[arrays(np.float64,
 
 
 @given(SERIES)
+@settings(max_examples=40)
 def test_perfect_simulation_has_the_perfect_score(series):
     obs, _ = series
     scores = metrics.score(obs.copy(), obs)
@@ -196,6 +197,7 @@ def test_perfect_simulation_has_the_perfect_score(series):
 
 
 @given(SERIES, st.integers(-1000, 1000), st.integers(1, 50))
+@settings(max_examples=40)
 def test_correlation_does_not_change_by_shift_and_scale(series, shift, factor):
     sim, obs = series
     plain, moved = metrics.Pairs(sim, obs), metrics.Pairs(factor * sim + shift, obs)
@@ -204,6 +206,7 @@ def test_correlation_does_not_change_by_shift_and_scale(series, shift, factor):
 
 
 @given(SERIES, st.randoms(use_true_random=False))
+@settings(max_examples=40)
 def test_order_of_days_does_not_matter(series, random):
     sim, obs = series
     obs[0, :7] = np.nan
@@ -215,6 +218,7 @@ def test_order_of_days_does_not_matter(series, random):
 
 
 @given(SERIES, st.floats(0.1, 10))
+@settings(max_examples=40)
 def test_unit_of_discharge_matters_only_where_it_should(series, factor):
     sim, obs = series
     plain, scaled = metrics.score(sim, obs), metrics.score(factor * sim, factor * obs)
@@ -225,6 +229,7 @@ def test_unit_of_discharge_matters_only_where_it_should(series, factor):
 
 
 @given(SERIES)
+@settings(max_examples=40)
 def test_absolute_differences_bound_the_biases(series):
     sim, obs = series
     scores = metrics.score(sim, obs)
