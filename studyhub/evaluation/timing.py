@@ -7,7 +7,6 @@ Kratzert, F. et al. (2021). A note on leveraging synergy in multiple meteorologi
 """
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from studyhub.evaluation.pairs import Pairs, Quantity, Values
 
@@ -27,6 +26,8 @@ def peak_timing(pairs: Pairs) -> Values:
 
 
 def _distance(sim: Values, obs: Values, there: np.ndarray, sigma: float) -> float:
+    from scipy.signal import find_peaks  # takes a second to load, which a report of scored trials need not wait for
+
     if not sigma > 0:
         return np.nan
     days = np.flatnonzero(there)

@@ -15,6 +15,7 @@ from studyhub.report.tables import Table
 CELLS = 1_000_000  # of a table, above which it is written as Parquet and not as CSV: a fifth of the size, and read at once
 INSIDE = 256_000  # bytes, largest file that the page holds itself
 TOGETHER = 3_000_000  # bytes of all files that the page holds itself
+TYPESET = 2_000  # rows of a table, above which it is not written in LaTeX: nobody prints that many
 KINDS = {"csv": "text/csv", "tex": "text/x-tex", "svg": "image/svg+xml", "txt": "text/plain", "md": "text/markdown"}
 FORMS = {"txt": "text", "md": "Markdown", "tex": "LaTeX"}
 
@@ -34,7 +35,8 @@ def files(part: Part) -> list[File]:
     """Every file of a table, a figure, a chart or a text."""
     match part:
         case Table():
-            return [_table(part), File("LaTeX", f"tables/{part.name}.tex", part.latex())]
+            short = len(part.data.iloc[: part.most]) <= TYPESET
+            return [_table(part), *([File("LaTeX", f"tables/{part.name}.tex", part.latex())] if short else [])]
         case Figure():
             return [File("SVG", f"figures/{part.name}.svg", part.svg), _data(part.name, part.data)]
         case Interactive():

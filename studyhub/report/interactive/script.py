@@ -3,15 +3,21 @@
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from studyhub.errors import StudyhubError
 from studyhub.report.interactive.chart import Interactive
+from studyhub.study.files import make_folder, write_texts
 
 DIGITS = 4  # of the numbers that a page holds
 
@@ -28,11 +34,18 @@ def scripts(charts: Sequence[Interactive]) -> list[str]:
 @cache
 def vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, which leaves ``vegaEmbed`` behind and no other name."""
-    import vl_convert  # 80 MB: loaded only where a page has charts
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "studyhub" / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, ValueError):  # a damaged one is made anew
+        return kept.read_text(encoding="utf-8")
+    import vl_convert  # 80 MB, and it takes seconds to put the script together: once for each version
 
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # A script ends at the first of these words, even inside a string.
-    return "\n(() => {" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "") + "})();\n"
+    text = "\n(() => {" + text.replace("</script", "<\\/script").replace("<!--", "<\\!--").replace("\r", "") + "})();\n"
+    with suppress(OSError, StudyhubError):
+        make_folder(kept.parent)
+        write_texts({kept: text})
+    return text
 
 
 def policy(run: Sequence[str]) -> str:
