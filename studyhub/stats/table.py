@@ -19,20 +19,29 @@ from studyhub.study.wording import listed, shown, unknown
 REPEATS = ("fold", "seed", "period")
 MISSING = {"", "-", "na", "n/a", "nan", "none", "null", "<na>"}
 DELIMITERS = (",", ";", "\t")
+NAMES = {"lat": ("lat", "latitude", "gauge_lat"), "lon": ("lon", "lng", "longitude", "gauge_lon")}  # of places in tables
 
 Column = NDArray[Any]
 Flags = NDArray[np.bool_]
 
 
 class Scores(NamedTuple):
-    """What a comparison needs: columns arm, basin and the metric, and what the table calls the metric."""
+    """What a comparison needs.
+
+    Parameters
+    ----------
+    table : columns basin, arm, the metric, and fold and seed where there are any
+    metric : what the table calls it
+    basins : what the table says of each basin: its columns that say one thing of each
+    """
 
     table: pd.DataFrame
     metric: str
+    basins: pd.DataFrame
 
 
-def read_scores(path: Path, metric: str, arms: tuple[str, str], period: str | None = None) -> Scores:
-    """Read the scores of two arms in one metric and one period; an infinite score stays, a missing one is NaN.
+def read_scores(path: Path, metric: str, arms: tuple[str, str] | None, period: str | None = None) -> Scores:
+    """Read the scores of two arms, or of all, in one metric and one period; an infinite score stays, a missing one is NaN.
 
     Parameters
     ----------
@@ -44,9 +53,7 @@ def read_scores(path: Path, metric: str, arms: tuple[str, str], period: str | No
     DataError
         The table cannot be read, lacks a column, arm or period, holds a score that is no number, or one score twice.
     """
-    table = _read(path)
-    if table.empty:
-        raise DataError(f"{path}: the table has no rows")
+    table = read_table(path)
     metric = _required(path, table, metric)
     keys = {name: _text(table[_required(path, table, name)].to_numpy()) for name in ("basin", "arm")}
     keys |= {name: _text(table[column].to_numpy()) for name in REPEATS if (column := _find(table, name)) is not None}
@@ -55,7 +62,58 @@ def read_scores(path: Path, metric: str, arms: tuple[str, str], period: str | No
     keys = {name: column[rows] for name, column in keys.items()}
     _check_single(path, keys)
     values = _numbers(path, metric, table[metric].to_numpy()[rows], keys)
-    return Scores(pd.DataFrame({"basin": keys["basin"], "arm": keys["arm"], metric: values}), metric)
+    kept = {name: column for name, column in keys.items() if name != "period"}
+    used = {*(_find(table, name) for name in ("basin", "arm", *REPEATS)), metric}
+    others = table.loc[rows, [name for name in table.columns if name and name not in used]]
+    return Scores(pd.DataFrame(kept | {metric: values}), metric, _of_basins(others.assign(basin=keys["basin"])))
+
+
+def read_basins(path: Path) -> pd.DataFrame:
+    """Read a table of basins: column basin, and lat, lon, regions or whatever is known of each.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read, has no column basin, or a basin twice.
+    """
+    table = read_table(path)
+    ids = _text(table[_required(path, table, "basin")].to_numpy())
+    seen = set()
+    for basin in ids:
+        if basin in seen:
+            raise DataError(f"{path}: basin {basin} stands twice; keep one row for each basin")
+        seen.add(basin)
+    others = table.drop(columns=[_required(path, table, "basin")])
+    return places(path, others.assign(basin=ids))
+
+
+def places(path: Path, basins: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of basins with lat and lon as numbers, degrees, NaN where they are missing.
+
+    Raises
+    ------
+    DataError
+        A place is no number, or none on the Earth.
+    """
+    for name, limit in (("lat", 90.0), ("lon", 360.0)):
+        column = next((found for asked in NAMES[name] if (found := _find(basins, asked)) is not None), None)
+        if column is None:
+            continue
+        keys = {"basin": basins["basin"].to_numpy(dtype=object), "arm": np.full(len(basins), "-", dtype=object)}
+        values = _numbers(path, column, basins[column].to_numpy(), keys)
+        beyond = np.abs(values) > limit
+        if beyond.any():
+            at = int(np.argmax(beyond))
+            raise DataError(f"{path}: {column} of basin {basins['basin'].iloc[at]} must lie within {limit:g} degrees, got {values[at]:g}")
+        basins = basins.drop(columns=column).assign(**{name: values})
+    return basins
+
+
+def _of_basins(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns that say one thing of each basin, one row for each."""
+    once = rows.groupby("basin", sort=False).nunique(dropna=False).le(1).all(axis=0)
+    kept = [name for name in rows.columns if name == "basin" or bool(once.get(name, False))]
+    return rows.loc[~rows["basin"].duplicated(), kept].reset_index(drop=True)
 
 
 def direction_of(metric: str, given: Direction | None) -> Direction:
@@ -72,6 +130,13 @@ def direction_of(metric: str, given: Direction | None) -> Direction:
         return METRICS[metric.lower()].direction
     known = listed(METRICS)
     raise DataError(f"{metric} is none of {known}; say with --direction whether larger, smaller, zero or one (nearest to it) is better")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    table = _read(path)
+    if table.empty:
+        raise DataError(f"{path}: the table has no rows")
+    return table
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -148,15 +213,15 @@ def _check_named(path: Path, keys: dict[str, Column]) -> None:
             raise DataError(f"{path}: every row must name its {name}; row {np.argmax(empty) + 1} below the header does not")
 
 
-def _rows(path: Path, keys: dict[str, Column], arms: tuple[str, str], period: str | None) -> Flags:
+def _rows(path: Path, keys: dict[str, Column], arms: tuple[str, str] | None, period: str | None) -> Flags:
     """Flag the rows of the two arms and the period."""
     names = list(dict.fromkeys(keys["arm"]))
-    for arm in arms:
+    for arm in arms or ():
         if arm not in names:
             raise DataError(f"{path}: {unknown('arm', arm, names)}")
-    if arms[0] == arms[1]:
+    if arms is not None and arms[0] == arms[1]:
         raise DataError(f"an arm cannot be better than itself: {arms[0]!r}; name two arms of {listed(names)}")
-    rows = np.isin(keys["arm"], arms)
+    rows = np.isin(keys["arm"], names if arms is None else arms)
     if "period" not in keys:
         if period is not None:
             raise DataError(f"{path}: period {period!r} is asked for, but there is no column 'period'")

@@ -10,7 +10,7 @@ import typer
 
 from studyhub.errors import StoreError
 from studyhub.verbs.options import AsJson, Home, Stored, located
-from studyhub.verbs.printing import print_columns, print_json
+from studyhub.verbs.printing import print_json
 
 LONGEST = 120  # characters of a folder's name
 
@@ -70,36 +70,35 @@ def compare(
         ),
     ],
     metric: Annotated[str, typer.Option(metavar="NAME", help="column to compare, such as nse")],
-    better: Annotated[str, typer.Option(metavar="ARM", help="arm that may be better")],
-    than: Annotated[str, typer.Option(metavar="ARM", help="arm to compare it with")],
+    better: Annotated[str | None, typer.Option(metavar="ARM", help="arm that may be better; without, all arms are ranked")] = None,
+    than: Annotated[str | None, typer.Option(metavar="ARM", help="arm to compare it with")] = None,
     alternative: Annotated[Alternative, typer.Option(help="ask whether --better is better, worse, or either")] = Alternative.GREATER,
     direction: Annotated[Direction | None, typer.Option(help="what is better in this metric; for the project's own it is known")] = None,
     period: Annotated[str | None, typer.Option(metavar="NAME", help="which one, where the table has several")] = None,
+    basins: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="table of basins: basin, lat, lon, regions; else columns of TABLE are taken")
+    ] = None,
+    blocks: Annotated[
+        str, typer.Option(metavar="NAME", help="what makes blocks of neighbours: coordinates, or a column of regions")
+    ] = "auto",
+    margin: Annotated[float | None, typer.Option(min=0.0, metavar="X", help="differences up to this do not matter in practice")] = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="ask it of each group of basins too; numbers in thirds")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two arms over basins, in any table of scores.
 
-    By the paired Wilcoxon signed-rank test, folds and seeds averaged within a basin first.
+    By the paired Wilcoxon signed-rank test, folds and seeds averaged within a basin first; and over blocks of neighbouring basins, where
+    their places are known.
 
-    Example: studyhub compare scores.csv --metric kge --better implicit --than sequential
+    Example: studyhub compare scores.csv --metric kge --better implicit --than sequential --basins basins.csv --by aridity
     """
-    from studyhub.catalog import METRICS
-    from studyhub.stats.compare import Question
-    from studyhub.stats.compare import compare as answer
-    from studyhub.stats.table import direction_of, read_scores
-    from studyhub.stats.wording import details, sentence
+    from studyhub.verbs.comparing import Asked, compare_two, rank_all
 
-    scores, column = read_scores(table, metric, (better, than), period)
-    question = Question(better, than, column, direction_of(column, direction and direction.value), alternative.value)
-    (found,) = answer(scores, [question])
-    known = METRICS.get(column.lower())
-    label, unit = (known.label, known.unit) if known else (column, "-")
-    if as_json:
-        print_json(asdict(found) | {"unit": unit, "sentence": sentence(found, label, unit)})
-        return
-    print(sentence(found, label, unit), end="\n\n")
-    first, *others = details(found, label, unit)
-    print_columns(first, others)
+    asked = Asked(table, metric, direction and direction.value, period, basins, blocks, margin, by, as_json)
+    if better is not None and than is not None:
+        compare_two(asked, better, than, alternative.value)
+    else:
+        rank_all(asked, better, than)
 
 
 def mirror(study: Stored, home: Home = Path(), as_json: AsJson = False) -> None:

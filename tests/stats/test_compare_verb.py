@@ -110,3 +110,69 @@ sys.exit(code or " ".join({{"torch", "ray", "mlflow", "optuna", "numba", "matplo
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def basins(tmp_path) -> Path:
+    """Places, regions and wetness of the 30 basins."""
+    path = tmp_path / "basins.csv"
+    rng = np.random.default_rng(3)
+    rows = [f"0{at},{rng.uniform(30, 48):.3f},{rng.uniform(-120, -70):.3f},r{at % 7},{at}" for at in range(30)]
+    path.write_text("\n".join(["basin,gauge_lat,gauge_lon,region,wet", *rows]) + "\n")
+    return path
+
+
+def test_places_blocks_margin_and_groups(compare, basins):
+    found = json.loads(compare("--basins", str(basins), "--by", "wet", "--margin", "0.03", "--json")[1])
+    assert (
+        found["blocked"]["kind"] == "clusters of coordinates" and found["blocked"]["n"] == 30 and "spatially blocked p" in found["sentence"]
+    )
+    assert (found["margin"], found["wins_by_margin"]) == (0.03, np.sum(A - B > 0.03 + 1e-9))
+    assert [group["n"] for group in found["groups"]] == [10, 10, 10] and found["groups"][0]["group"] == "≤ 9.67"
+    code, out, _ = compare("--basins", str(basins), "--blocks", "region", "--by", "region")
+    assert code == 0 and "7 blocks of 30 basins by region" in out and "By region (exploratory" in out and "\nr6 " in out
+    assert compare()[1].count("spatially") == 0, "nothing says where basins lie"
+
+
+def test_columns_of_the_table_itself_say_where_basins_lie(compare, path):
+    lines = path.read_text().splitlines()
+    zones = [f"{line},z{int(line.split(',')[0]) % 8}" for line in lines[1:]]
+    path.write_text("\n".join([f"{lines[0]},zone", *zones]) + "\n")
+    assert "8 blocks of 30 basins by zone" in compare("--blocks", "zone")[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (None, ["--by", "wett"], "basins.csv: unknown column 'wett'; did you mean `wet`?"),
+        (None, ["--blocks", "zone"], "what makes blocks: unknown column of regions 'zone'; known: coordinates, region, wet"),
+        ("basin,lat\n1,2\n1,3\n", [], "basins.csv: basin 1 stands twice; keep one row for each basin"),
+        ("basin,lat,lon\n1,95,3\n", [], "basins.csv: lat of basin 1 must lie within 90 degrees, got 95"),
+        ("basin,lat,lon\n1,north,3\n", [], "basins.csv: lat must be a number, got 'north'"),
+        ("id,lat\n1,2\n", [], "basins.csv: unknown column 'basin'"),
+        ("basin,wet\n1,2\n", ["--blocks", "coordinates"], "blocks of coordinates need the columns lat and lon (degrees); there are none"),
+    ],
+)
+def test_tables_of_basins_that_cannot_be_used(compare, basins, content, options, message):
+    if content is not None:
+        basins.write_text(content)
+    code, out, err = compare("--basins", str(basins), *options)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and message in err
+
+
+def test_all_arms_are_ranked(path, capsys):
+    def run(*options: str) -> tuple[int, str, str]:
+        code = cli.main(["compare", str(path), "--metric", "nse", *options])
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    code, out, err = run()
+    assert (
+        (code, err) == (0, "")
+        and out.startswith("not shown: that any of the arms differ in NSE over 30 basins (Friedman p = 0.14)")
+        and "a has the best mean rank" in out
+    )
+    assert list(json.loads(run("--json")[1])["mean_ranks"]) == ["a", "b"]
+    assert "--than is required too" in run("--better", "a")[2] and "--by goes with two arms" in run("--by", "wet")[2]
+    path.write_text("basin,arm,nse\n1,a,0.5\n")
+    assert "two arms with a defined nse in the same two basins are required; arms: a" in run()[2]
