@@ -65,9 +65,9 @@ def section(results: Results, drawing: Drawing) -> Section:
 
 
 def strata(results: Results) -> list[Stratum]:
-    """Every way to group the basins that tells at least two groups apart."""
+    """Climate groups, and every other way to group the basins that tells at least two groups apart."""
     basins = results.basins.drop_duplicates("basin").set_index("basin")
-    found = [_named("climate", "climate group", basins)]
+    found = [_named("climate", "climate group", basins, least=1)]
     found += [_named(key, name, basins) for key, name in REGIONS.items()]
     attributes = results.attributes()
     if len(attributes):
@@ -80,11 +80,11 @@ def strata(results: Results) -> list[Stratum]:
     return [stratum for stratum in found if stratum is not None]
 
 
-def _named(key: str, name: str, basins: pd.DataFrame) -> Stratum | None:
+def _named(key: str, name: str, basins: pd.DataFrame, least: int = 2) -> Stratum | None:
     if key not in basins.columns:
         return None
     groups = basins.loc[:, key].dropna().astype("str")
-    return Stratum(key, name, groups) if 2 <= len(set(groups)) <= GROUPS else None
+    return Stratum(key, name, groups) if least <= len(set(groups)) <= GROUPS else None
 
 
 def _thirds(key: str, name: str, values: pd.Series) -> Stratum | None:

@@ -32,7 +32,7 @@ def test_climate_groups_and_thirds_by_aridity(toy):
     assert [figure.name for figure in found.figures] == ["boxes_nse", "boxes_kge", "boxes_aridity_kge"]
 
 
-def test_one_group_is_no_stratum_and_nothing_known_no_section(toy):
+def test_where_nothing_is_known_there_is_no_section(toy):
     toy.write(facts={}).end()
     results = collect(toy.store, "toy")
     assert strata.section(results, Drawing(results, per_basin(results.scores, list(METRICS)), [])).empty
