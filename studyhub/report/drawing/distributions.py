@@ -12,6 +12,7 @@ from studyhub.report.drawing.names import number, stem
 from studyhub.report.drawing.view import BETTER, axis, column, count, heading, left_out, limits, outside, tidy
 
 PLOT = 190.0  # points, height of axes
+STEPS = 800  # of a line at most: finer ones cannot be seen
 
 
 def ecdf(per_basin: pd.DataFrame, arms: Sequence[str], metric: str) -> Figure:
@@ -40,9 +41,13 @@ def ecdf(per_basin: pd.DataFrame, arms: Sequence[str], metric: str) -> Figure:
 
 def _steps(sheet: Canvas, axes: Axes, key: Key, rows: pd.DataFrame) -> None:
     x, y = rows["score"].to_numpy(), rows["share_of_basins"].to_numpy()
+    told = f"{key.name}: median {number(np.median(x))}"
+    if len(x) > STEPS:
+        kept = np.unique(np.linspace(0, len(x) - 1, STEPS).round().astype(int))
+        x, y = x[kept], y[kept]
     looks = {"color": key.colour, "linestyle": key.dash, "drawstyle": "steps-post", "clip_on": True}
     (line,) = axes.plot([x[0], *x], [0, *y], **looks)
-    sheet.explain(line, f"{key.name}: median {number(np.median(x))}")
+    sheet.explain(line, told)
 
 
 def _note(axes: Axes, drawn: bool) -> None:

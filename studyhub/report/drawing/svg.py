@@ -75,17 +75,40 @@ def _tidy(element: Element) -> None:
     attributes = {_local(key): _tidied(_local(key), value) for key, value in element.attrib.items()}
     element.attrib.clear()
     element.attrib.update({key: value for key, value in attributes.items() if value})
+    _unwrap(element)
     _say_once(element)
+
+
+def _unwrap(group: Element) -> None:
+    """Clip a group in place of each of its many marks."""
+    wraps = [child for child in group if child.tag == "g"]
+    clips = {wrap.get("clip-path") if len(wrap) == 1 and list(wrap.attrib) == ["clip-path"] else None for wrap in wraps}
+    if len(wraps) <= MANY or len(clips) > 1 or None in clips or "clip-path" in group.attrib:
+        return
+    if any(child.tag not in ("g", "defs") for child in group):
+        return
+    group.set("clip-path", clips.pop() or "")
+    group[:] = [child[0] if child.tag == "g" else child for child in group]
 
 
 def _say_once(group: Element) -> None:
     """Give a group the look that all of its many marks share: so thousands of them stay small."""
     marks = [child for child in group if child.tag in PATHS]
-    for key in ("style", "clip-path"):
-        if len(marks) > MANY and key not in group.attrib and len({mark.get(key) for mark in marks}) == 1 and marks[0].get(key):
-            group.set(key, marks[0].attrib[key])
-            for mark in marks:
-                del mark.attrib[key]
+    if len(marks) <= MANY:
+        return
+    if "clip-path" not in group.attrib and len({mark.get("clip-path") for mark in marks}) == 1 and marks[0].get("clip-path"):
+        group.set("clip-path", marks[0].attrib["clip-path"])
+        for mark in marks:
+            del mark.attrib["clip-path"]
+    looks = [mark.get("style", "").split("; ") for mark in marks]
+    shared = [part for part in looks[0] if part and all(part in look for look in looks)]
+    if "style" not in group.attrib and shared:
+        group.set("style", "; ".join(shared))
+        for mark, look in zip(marks, looks, strict=True):
+            own = "; ".join(part for part in look if part not in shared)
+            mark.attrib |= {"style": own}
+            if not own:
+                del mark.attrib["style"]
 
 
 def _local(key: str) -> str:
@@ -118,15 +141,16 @@ def _explain(group: Element, told: str | Sequence[str]) -> None:
 
 def _rename(root: Element, name: str) -> None:
     elements = list(root.iter())
-    used = {found for element in elements for value in element.attrib.values() for found in REFERENCE.findall(value)}
+    used = dict.fromkeys(found for element in elements for value in element.attrib.values() for found in REFERENCE.findall(value))
+    short = {known: f"{name}-{place}" for place, known in enumerate(used)}
     for element in elements:
         for key, value in list(element.attrib.items()):
             if key == "id":
                 del element.attrib["id"]
-                if value in used:
-                    element.set("id", f"{name}-{value}")
+                if value in short:
+                    element.set("id", short[value])
             else:
-                element.set(key, REFERENCE.sub(lambda found: f"{name}-{found[0]}", value))
+                element.set(key, REFERENCE.sub(lambda found: short[found[0]], value))
 
 
 def _element(tag: str, text: str | None = None, **attributes: str) -> Element:

@@ -16,7 +16,7 @@ from studyhub.report.interactive.chart import Interactive
 from studyhub.report.interactive.script import rounded
 from studyhub.stats.summary import judged, per_basin
 
-VALUES = 600_000  # that a page holds at most: some 4 MB
+VALUES = 300_000  # that a page holds at most: some 2 MB
 MOST_LABELS = 30  # of a group to choose from
 FACTS = {"climate": "climate", "continent": "continent", "huc_02": "hydrologic unit (HUC 2)", "dataset": "data set"}
 # Attributes by whose thirds basins may be grouped: those that CAMELS and Caravan have, as a study file calls them.

@@ -12,7 +12,7 @@ from studyhub.report.figures import colours
 from studyhub.report.interactive.chart import Interactive
 from studyhub.report.interactive.script import rounded
 
-VALUES = 400_000  # days times series that a page holds at most: some 2 MB
+VALUES = 300_000  # days times series that a page holds at most: some 1.6 MB
 MOST_ARMS = 12
 MOST_BASINS = 12
 DIGITS = 3
