@@ -56,7 +56,7 @@ def report_together(studies: Sequence[tuple[Store, str]], out: Path, boundaries:
 def compose(results: Results, boundaries: Lines = ()) -> Page:
     """Put a study's results into sections; ``boundaries`` are drawn behind its maps."""
     with behind(boundaries):
-        comparisons = compare(results.scores, effects.declared(results), places=results.basins)
+        comparisons = compare(results.scores, effects.declared(results), places=results.basins, margin=results.spec.margin)
         return _page(results, comparisons, (results,), _sections(results, comparisons, (results,), boundaries))
 
 
@@ -65,7 +65,9 @@ def together(studies: Sequence[Results], boundaries: Lines = ()) -> Page:
     with behind(boundaries):
         joined = join(studies)
         wholes = [part.whole for part in joined.parts]
-        comparisons = [c for whole in wholes for c in compare(whole.scores, effects.declared(whole), places=whole.basins)]
+        comparisons = [
+            c for whole in wholes for c in compare(whole.scores, effects.declared(whole), places=whole.basins, margin=whole.spec.margin)
+        ]
         sections = (several.section(joined), *_sections(joined, comparisons, wholes, boundaries))
         return _page(joined, comparisons, wholes, sections)
 
@@ -80,7 +82,7 @@ def _sections(results: Results, comparisons: Sequence[Comparison], studies: Sequ
     across = len(studies) > 1
     others = effects.others(results, across=across) if results.scored_arms else []
     asked = effects.affordable(others, len(set(results.scores["basin"])))
-    explored = explore(results.scores, asked, places=results.basins)
+    explored = explore(results.scores, asked, places=results.basins, margin=results.spec.margin)
     means = per_basin(results.scores, list(METRICS))
     drawn = Drawing(results, means, comparisons)
     return (

@@ -180,6 +180,12 @@ class Claim(Shape):
     metric: Annotated[str, level("metric", METRICS)]
 
 
+class EvaluateKeys(Shape):
+    """How results are judged; ``margin``: up to which difference of a metric arms are equivalent in practice, not as in the catalog."""
+
+    margin: Annotated[dict[Annotated[str, level("metric", METRICS)], Annotated[float, Field(ge=0)]], OrEmpty] = {}
+
+
 FULL = DesignKeys(kind="full")
 
 
@@ -197,6 +203,7 @@ class StudyFile(Shape):
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1), Distinct]
     resources: Annotated[Resources, OrEmpty] = Resources()
     compare: Annotated[tuple[Claim, ...], Field(strict=False), OrEmptyList] = ()
+    evaluate: Annotated[EvaluateKeys, OrEmpty] = EvaluateKeys()
     surface: Annotated[SurfaceKeys | None, OrEmpty] = None
 
 
@@ -228,5 +235,6 @@ _SECTIONS: dict[str, type[Shape]] = {
     "search": SearchKeys,
     "resources": Resources,
     "compare": Claim,
+    "evaluate": EvaluateKeys,
     "surface": SurfaceKeys,
 }

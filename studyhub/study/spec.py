@@ -1,7 +1,7 @@
 """A study as it will run: read from YAML, checked, with every default filled in, frozen."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class StudySpec:
     seeds : each arm that is trained is so once with each
     resources : what one trial takes
     compare : its claims
+    margin : of metrics, up to which difference arms are equivalent in practice, in place of the catalog's
     surface : what is computed when its trials have ended, for its report alone
     """
 
@@ -64,6 +65,7 @@ class StudySpec:
     resources: Resources
     compare: tuple[Claim, ...]
     surface: Surface | None = None
+    margin: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def split(self) -> Split:
@@ -128,6 +130,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: Sequence[str] = 
         resources=given.resources,
         compare=given.compare,
         surface=surface,
+        margin=given.evaluate.margin,
     )
 
 

@@ -39,6 +39,7 @@ def plain(spec: "StudySpec") -> dict[str, Any]:
             "seeds": list(spec.seeds),
             "resources": spec.resources.model_dump(exclude_none=True),
             "compare": [claim.model_dump() for claim in spec.compare],
+            **({"evaluate": {"margin": dict(spec.margin)}} if spec.margin else {}),
             **({} if spec.surface is None else {"surface": spec.surface.plain()}),
         }
     )

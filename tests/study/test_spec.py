@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from studyhub.catalog import ATTRIBUTE_SETS
+from studyhub.errors import SpecError
 from studyhub.study.plan import plan
 from studyhub.study.settings import Columns, Model, Period, Split, Training
 from studyhub.study.spec import Claim, ExternalArm, ShardFolder, Synthetic, read
@@ -219,3 +220,16 @@ def test_the_published_models_differ_as_published():
     assert [name for name, model in arms.items() if model.warmup_gradients] == ["dhbv_adj", "dhbv_adj_improved"]
     assert [name for name, model in arms.items() if model.capillary_rise] == ["dhbv_improved", "dhbv_adj_improved"]
     assert {name: model.fixed for name, model in arms.items() if model.fixed} == {"dhbv_improved": (("NDC", 1.0),)}
+
+
+def test_margins_of_practical_equivalence(write, tmp_path):
+    path = write()
+    path.write_text(path.read_text() + "evaluate: {margin: {nse: 0.02, low_rmse: 0.1}}\n")
+    spec = read(path)
+    assert spec.margin == {"nse": 0.02, "low_rmse": 0.1} and read(write()).margin == {}
+    (tmp_path / "again.yaml").write_text(spec.text())
+    assert read(tmp_path / "again.yaml").margin == spec.margin
+    for wrong, message in (("{nsee: 0.1}", "nsee"), ("{nse: -1}", "nse"), ("{nse: wide}", "nse")):
+        path.write_text(path.read_text().split("evaluate:")[0] + f"evaluate: {{margin: {wrong}}}\n")
+        with pytest.raises(SpecError, match=message):
+            read(path)
