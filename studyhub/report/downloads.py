@@ -14,7 +14,7 @@ from studyhub.report.tables import Table
 
 CELLS = 1_000_000  # of a table, above which it is written as Parquet and not as CSV: a fifth of the size, and read at once
 INSIDE = 256_000  # bytes, largest file that the page holds itself
-TOGETHER = 1_500_000  # bytes of all files that the page holds itself
+TOGETHER = 1_000_000  # bytes of all files that the page holds itself
 TYPESET = 2_000  # rows of a table, above which it is not written in LaTeX: nobody prints that many
 KINDS = {"csv": "text/csv", "tex": "text/x-tex", "svg": "image/svg+xml", "txt": "text/plain", "md": "text/markdown"}
 FORMS = {"txt": "text", "md": "Markdown", "tex": "LaTeX"}

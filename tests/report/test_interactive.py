@@ -104,7 +104,7 @@ def test_small_files_are_in_the_page_and_large_ones_beside_it():
     address = {name: link[0]["href"] for name, link in links(found)}
     assert address["table-0"].startswith("data:text/csv") and address["table-2"] == "tables/2.csv"
     inside = [href for href in address.values() if href.startswith("data:")]
-    assert TOGETHER * 0.9 < sum(map(len, inside)) * 0.75 <= TOGETHER * 1.01
+    assert TOGETHER - INSIDE < sum(map(len, inside)) * 0.75 <= TOGETHER * 1.01
     many = Interactive("x", "X", "", {}, pd.DataFrame({"a": np.arange(CELLS + 1)}))
     (file,) = files(many)
     assert file.path == "figures/x.parquet" and file.content[:4] == b"PAR1"

@@ -19,7 +19,7 @@ PATHS = {"use", "path"}
 THEMED = {"#1b1f24": "ink", "#5b6570": "soft", "#e3e7eb": "grid", "#b9c1c9": "frame", "#3d444b": "edge"}
 THEMED |= {"#f6e3cf": "shaded"}  # grounds near the bounds of parameters
 THEMED |= {"#2166ac": "win", "#b2182b": "lose"}  # words beside the ends of a colour bar
-MOST_TOLD = 1500  # marks in a group beyond which none says what it is: a page of many such drawings would be too large
+MOST_TOLD = 1000  # marks in a group beyond which none says what it is: a page of many such drawings would be too large
 MANY = 100  # marks in a group beyond which their common look is said once
 
 

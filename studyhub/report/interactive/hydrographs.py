@@ -12,7 +12,7 @@ from studyhub.report.figures import colours
 from studyhub.report.interactive.chart import Interactive
 from studyhub.report.interactive.script import rounded
 
-VALUES = 300_000  # days times series that a page holds at most: some 1.6 MB
+VALUES = 240_000  # days times series that a page holds at most: some 1.3 MB
 MOST_ARMS = 12
 MOST_BASINS = 12
 DIGITS = 3
