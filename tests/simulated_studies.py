@@ -113,8 +113,8 @@ def intervals(world: World, studies: int, seed: Sequence[int]) -> np.ndarray:
     rows = []
     for d in drawn(world, studies, rng) + SHIFT:
         plain = signed_rank.shift(d)
-        common = field.shared(field.fit(sign_flips.signed_ranks(d)))
-        blocked = bootstrap.of_blocks(d, labels, plain.estimate, common, rng)
+        careful = field.cautious(sign_flips.signed_ranks(d))
+        blocked = bootstrap.of_blocks(d, labels, plain.estimate, careful, rng)
         holds = [low <= SHIFT <= high for low, high in ((plain.low, plain.high), (blocked.low, blocked.high))]
         rows.append([*holds, plain.high - plain.low, blocked.high - blocked.low])
     return np.array(rows, dtype=np.float64)

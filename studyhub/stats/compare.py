@@ -199,12 +199,14 @@ def _with_blocks(c: Comparison, given: _Given, pairs: Pairs, d: Values, gains: V
 def _blocked(blocks: Blocks, c: Comparison, d: Values, gains: Values, seed: int) -> Blocked:
     ranks = sign_flips.signed_ranks(gains)
     fit = blocks.field and blocks.field.fit(ranks)
-    common = blocks.field.shared(fit) if blocks.field and fit else shared(np.diag(np.bincount(blocks.labels).astype(np.float64)))
+    common = careful = shared(np.diag(np.bincount(blocks.labels).astype(np.float64)))
+    if blocks.field and fit:
+        common, careful = blocks.field.shared(fit), blocks.field.cautious(ranks)
     (p,) = sign_flips.p_of_sums(sums(ranks, blocks.labels)[None], c.alternative, np.array([common.leakage]), seed)
     shift = signed_rank.shift(d) if d.size < c.n else signed_rank.Shift(c.hodges_lehmann or 0.0, c.ci_low, c.ci_high)
     assert shift is not None  # there are several blocks
     rng = _rng(seed, Question(c.better, c.than, c.metric, c.direction, c.alternative), 2)
-    interval = bootstrap.of_blocks(d, blocks.labels, shift.estimate, common, rng)
+    interval = bootstrap.of_blocks(d, blocks.labels, shift.estimate, careful, rng)
     return Blocked(
         kind=blocks.kind,
         count=int(blocks.labels.max()) + 1,

@@ -24,6 +24,7 @@ SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 MOST = 300  # basins that are looked at; of more, as many by chance
 _SELF = 1e-6  # on the diagonal: two gauges at one place must not make the matrix singular
 _PARAMETERS = 2.0  # range and share: by how much the logarithm of the likelihood must be better for them (Akaike 1974)
+_LATITUDE = 1.0  # how far below the best a logarithm of the likelihood may be for a fit to be thought possible
 _SMALLEST = 1e-300  # variance of values that are all the same
 
 
@@ -86,13 +87,27 @@ class Field:
 
     def fits(self, values: Values) -> list[Fit]:
         """As `fit`, for many sets of values [set, basin]."""
+        return [GRID[best] for best in np.argmax(self._likelihoods(values), axis=0)]
+
+    def cautious(self, values: Values) -> Shared:
+        """What blocks have in common by that possible fit of values [basin] by which they tell least of the mean.
+
+        The variance of the mean grows with the range, and the fit is uncertain where the area holds few regions that differ by chance: an
+        interval by the best fit alone would be too narrow there.
+        """
+        (found,) = self._likelihoods(values[None]).T
+        possible = np.flatnonzero(found >= found.max() - _LATITUDE)
+        return max((self.shared(GRID[place]) for place in possible), key=lambda common: common.about_mean)
+
+    def _likelihoods(self, values: Values) -> Values:
+        """Logarithms of the likelihoods of the grid's fits, [fit, set]."""
         y = values[:, self._chosen]
         found = [_likelihood(np.ones(y.shape[1]), np.ones(y.shape[1]), y)]  # without correlation: as if each were an eigenvector
         for eigenvalues, vectors in self._spectra:
             ones, turned = vectors.sum(axis=0), y @ vectors
             found += [_likelihood(share * eigenvalues + 1 - share + _SELF, ones, turned) for share in SHARES]
         found[0] = found[0] + _PARAMETERS  # else one in ten sets of independent values would seem to go together over a long range
-        return [GRID[best] for best in np.argmax(found, axis=0)]
+        return np.stack(found)
 
     def shared(self, fit: Fit) -> Shared:
         """What blocks have in common, if the values' correlation is that of the fit."""

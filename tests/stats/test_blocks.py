@@ -63,6 +63,20 @@ def test_a_field_is_told_from_noise_and_blocks_leak():
     assert 1.0 < leakages[0] < leakages[1] < leakages[2]
 
 
+def test_intervals_go_by_the_longest_range_that_is_possible():
+    rng = np.random.default_rng(1)
+    lat, lon = rng.uniform(30, 46, 150), rng.uniform(-118, -75, 150)
+    field = Field(lat, lon, cluster(lat, lon))
+    root = np.linalg.cholesky(np.exp(-distances(lat, lon) / 400) + 1e-9 * np.eye(150))
+    wider = []
+    for _ in range(20):
+        values = root @ rng.normal(size=150)
+        wider.append(field.cautious(values).about_mean / field.shared(field.fit(values)).about_mean)
+    assert min(wider) >= 1 and max(wider) > 1.1
+    nothing = rng.normal(size=150)
+    assert field.fit(nothing) == Fit(0.0, 0.0) and field.cautious(nothing).about_mean < 1.5
+
+
 def test_what_blocks_share():
     alone = shared(np.eye(8))
     assert alone == pytest.approx((1.0, 1.0, 7.0))
