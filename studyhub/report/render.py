@@ -31,6 +31,7 @@ from studyhub.report.files import write
 from studyhub.report.page import Page, Section
 from studyhub.report.several import join
 from studyhub.stats.compare import Comparison, compare, explore
+from studyhub.stats.places import Places
 from studyhub.stats.summary import per_basin
 from studyhub.study.store import Store
 
@@ -56,8 +57,9 @@ def report_together(studies: Sequence[tuple[Store, str]], out: Path, boundaries:
 def compose(results: Results, boundaries: Lines = ()) -> Page:
     """Put a study's results into sections; ``boundaries`` are drawn behind its maps."""
     with behind(boundaries):
-        comparisons = compare(results.scores, effects.declared(results), places=results.basins, margin=results.spec.margin)
-        return _page(results, comparisons, (results,), _sections(results, comparisons, (results,), boundaries))
+        places = Places(results.basins)
+        comparisons = compare(results.scores, effects.declared(results), places=places, margin=results.spec.margin)
+        return _page(results, comparisons, (results,), _sections(results, places, comparisons, (results,), boundaries))
 
 
 def together(studies: Sequence[Results], boundaries: Lines = ()) -> Page:
@@ -68,21 +70,24 @@ def together(studies: Sequence[Results], boundaries: Lines = ()) -> Page:
         comparisons = [
             c for whole in wholes for c in compare(whole.scores, effects.declared(whole), places=whole.basins, margin=whole.spec.margin)
         ]
-        sections = (several.section(joined), *_sections(joined, comparisons, wholes, boundaries))
+        sections = (several.section(joined), *_sections(joined, Places(joined.basins), comparisons, wholes, boundaries))
         return _page(joined, comparisons, wholes, sections)
 
 
-def _sections(results: Results, comparisons: Sequence[Comparison], studies: Sequence[Results], lines: Lines) -> tuple[Section, ...]:
+def _sections(
+    results: Results, places: Places, comparisons: Sequence[Comparison], studies: Sequence[Results], lines: Lines
+) -> tuple[Section, ...]:
     """Sections from what matters most to what made it.
 
     Parameters
     ----------
+    places : of the basins
     studies : those that the results are of: one, or several
     """
     across = len(studies) > 1
     others = effects.others(results, across=across) if results.scored_arms else []
     asked = effects.affordable(others, len(set(results.scores["basin"])))
-    explored = explore(results.scores, asked, places=results.basins, margin=results.spec.margin)
+    explored = explore(results.scores, asked, places=places, margin=results.spec.margin)
     means = per_basin(results.scores, list(METRICS))
     drawn = Drawing(results, means, comparisons)
     return (

@@ -14,6 +14,7 @@ from studyhub.report.drawn import Drawing
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, decimals, frame, probability, whole
 from studyhub.stats.comparison import Question
+from studyhub.stats.paired import Table as PairTable
 from studyhub.stats.strata import by_group, terciles
 
 REGIONS = {"continent": "continent", "huc_02": "HUC2 region", "dataset": "data set"}  # column -> its name in text
@@ -143,13 +144,14 @@ def claims(results: Results, drawing: Drawing, found: Sequence[Stratum]) -> Tabl
         Column("p_bh", "p (BH)", "", probability),
     )
     rows: list[dict[str, Any]] = []
+    scores = PairTable(results.scores)
     for c in drawing.told[: CLAIMS if len(set(drawing.flat["basin"])) <= MANY else 1]:
         metric = METRICS[c.metric]
         asked = Question(c.better, c.than, c.metric, metric.direction, "two-sided")
         label = f"{metric.label}, {metric.unit}" if metric.unit.strip("-") else metric.label
         for stratum in found:
             of = {"better": c.better, "than": c.than, "label": label, "kind": stratum.name}
-            known = by_group(results.scores, asked, stratum.groups).to_dict("records")
+            known = by_group(scores, asked, stratum.groups).to_dict("records")
             rows += [of | row | {"share_won": None if row["share_won"] is None else 100 * row["share_won"]} for row in known if row["n"]]
     caption = (
         "Exploratory: no claim was about a group. Two-sided tests, p adjusted by Benjamini and Hochberg over the groups of each kind; "

@@ -27,7 +27,7 @@ from studyhub.stats.families import benjamini_hochberg, holm
 from studyhub.stats.paired import Pairs, Table, differences
 from studyhub.stats.places import AUTO, Blocks, Places
 
-__all__ = ["Blocked", "Comparison", "Question", "SeedSpread", "compare", "explore"]
+__all__ = ["Blocked", "Comparison", "Question", "SeedSpread", "compare", "explore", "explore_among"]
 
 ALPHA = 0.05
 
@@ -42,13 +42,14 @@ class _Given:
     places: Places | None
     margin: Margins
     seed: int
+    seeds: bool  # whether what seeds do to the shift is asked for
 
 
 def compare(
     scores: pd.DataFrame,
     questions: Sequence[Question],
     *,
-    places: pd.DataFrame | None = None,
+    places: pd.DataFrame | Places | None = None,
     margin: Margins = None,
     seed: int = 0,
     blocks: str = AUTO,
@@ -58,7 +59,7 @@ def compare(
     Parameters
     ----------
     scores : long table with columns arm, basin and the metrics asked for, of a single period; a row for each fold and seed
-    places : columns basin, and lat and lon or regions; None: no blocked tests
+    places : columns basin, and lat and lon or regions, or these made ready; None: no blocked tests
     margin : of practical equivalence, in place of the catalog's: for each metric, or one for all
     seed : of resampling and permuting; the same gives the same numbers
     blocks : what makes blocks, as `places.Places` takes it
@@ -70,7 +71,7 @@ def compare(
     DataError
         ``blocks`` names no column of ``places``.
     """
-    found = _answers(scores, questions, _places(places, blocks), margin, seed)
+    found = _answers(questions, _Given(Table(scores), _places(places, blocks), margin, seed, seeds=True))
     adjusted, blocked = holm([one.p_value for one in found]), holm([_blocked_p(one) for one in found])
     return [_adjusted(replace(one, p_holm=p, family=len(found)), q) for one, p, q in zip(found, adjusted, blocked, strict=True)]
 
@@ -79,20 +80,28 @@ def explore(
     scores: pd.DataFrame,
     questions: Sequence[Question],
     *,
-    places: pd.DataFrame | None = None,
+    places: pd.DataFrame | Places | None = None,
     margin: Margins = None,
     seed: int = 0,
     blocks: str = AUTO,
 ) -> list[Comparison]:
-    """As `compare`, for questions that nobody declared: p adjusted by Benjamini and Hochberg, and never to be read as a confirmed claim."""
-    found = _answers(scores, questions, _places(places, blocks), margin, seed)
+    """As `compare`, for questions that nobody declared: p adjusted by Benjamini and Hochberg, and never to be read as a confirmed claim.
+
+    The spread between seeds is left out.
+    """
+    found = _answers(questions, _Given(Table(scores), _places(places, blocks), margin, seed, seeds=False))
     adjusted, blocked = (benjamini_hochberg(p) for p in ([one.p_value for one in found], [_blocked_p(one) for one in found]))
     family = sum(one.p_value is not None for one in found)
     return [_adjusted(replace(one, p_bh=p, family=family), q) for one, p, q in zip(found, adjusted, blocked, strict=True)]
 
 
-def _places(places: pd.DataFrame | None, blocks: str) -> Places | None:
-    return None if places is None else Places(places, blocks)
+def explore_among(table: Table, question: Question, among: np.ndarray, margin: Margins = None) -> Comparison:
+    """As `explore`, for one question, of those basins of the table that ``among`` flags; p is not adjusted."""
+    return _answer(_Given(table, None, margin, 0, seeds=False), question, among)
+
+
+def _places(places: pd.DataFrame | Places | None, blocks: str) -> Places | None:
+    return Places(places, blocks) if isinstance(places, pd.DataFrame) else places
 
 
 def _blocked_p(one: Comparison) -> float | None:
@@ -107,13 +116,12 @@ def _adjusted(one: Comparison, blocked_p: float | None) -> Comparison:
     return replace(one, blocked=replace(one.blocked, p_adjusted=blocked_p), disagrees=(plain < ALPHA) != (blocked_p < ALPHA))
 
 
-def _answers(scores: pd.DataFrame, questions: Sequence[Question], places: Places | None, margin: Margins, seed: int) -> list[Comparison]:
-    given = _Given(Table(scores), places, margin, seed)
+def _answers(questions: Sequence[Question], given: _Given) -> list[Comparison]:
     return [_answer(given, question) for question in questions]
 
 
-def _answer(given: _Given, question: Question) -> Comparison:
-    pairs = given.table.pairs(question.better, question.than, question.metric, question.direction)
+def _answer(given: _Given, question: Question, among: np.ndarray | None = None) -> Comparison:
+    pairs = given.table.pairs(question.better, question.than, question.metric, question.direction, among)
     d = differences(pairs.better, pairs.than)
     sign = 1 if question.direction == "larger" else -1
     gains = sign * d
@@ -150,7 +158,8 @@ def _answer(given: _Given, question: Question) -> Comparison:
         return plain
     plain = _with_margin(plain, gains, _margin(given.margin, question.metric))
     plain = _with_worst(plain, gains, sign)
-    plain = replace(plain, seeds=_seeds(plain, pairs, _rng(given.seed, question, 1)))
+    if given.seeds:
+        plain = replace(plain, seeds=_seeds(plain, pairs, _rng(given.seed, question, 1)))
     return _with_blocks(plain, given, pairs, d, gains)
 
 

@@ -67,7 +67,8 @@ class Table:
     def arms(self) -> list[str]:
         return list(self._rows)
 
-    def pairs(self, better: str, than: str, metric: str, direction: Direction) -> Pairs:
+    def pairs(self, better: str, than: str, metric: str, direction: Direction, among: np.ndarray | None = None) -> Pairs:
+        """Scores of two arms in all basins, or in those that ``among`` flags."""
         arms = (better, than)
         sides = [self._side(arm, metric, direction) for arm in arms]
         flags = (
@@ -76,6 +77,8 @@ class Table:
             (f"{metric} of `{{}}` is not defined", [np.isnan(side.mean) for side in sides]),
         )
         keep, dropped = sides[0].there | sides[1].there, {}
+        if among is not None:
+            keep = keep & among
         for reason, found in flags:
             for arm, bad in zip(arms, found, strict=True):
                 if count := int(np.sum(keep & bad)):  # a basin counts for the first reason that there is

@@ -8,7 +8,7 @@ import pandas as pd
 
 from studyhub.catalog import METRICS, Direction
 from studyhub.stats import ranks
-from studyhub.stats.compare import Margins, explore
+from studyhub.stats.compare import Margins, explore_among
 from studyhub.stats.comparison import Question
 from studyhub.stats.families import benjamini_hochberg
 from studyhub.stats.paired import Table
@@ -71,11 +71,12 @@ def overview(scores: pd.DataFrame, metric: str, arms: Sequence[str], direction: 
     )
 
 
-def by_group(scores: pd.DataFrame, question: Question, groups: pd.Series, margin: Margins = None) -> pd.DataFrame:
+def by_group(scores: pd.DataFrame | Table, question: Question, groups: pd.Series, margin: Margins = None) -> pd.DataFrame:
     """Answer a question in each group of basins: exploratory, p adjusted by Benjamini and Hochberg over the groups.
 
     Parameters
     ----------
+    scores : as `compare.compare` takes them, or made ready for many questions
     groups : label of each basin, indexed by basin; basins without one are in no group
 
     Returns
@@ -86,14 +87,14 @@ def by_group(scores: pd.DataFrame, question: Question, groups: pd.Series, margin
     """
     known = groups.dropna()
     labels = known.cat.categories if isinstance(known.dtype, pd.CategoricalDtype) else sorted(known.unique(), key=str)
-    arms = scores["arm"].isin([question.better, question.than])
+    table = scores if isinstance(scores, Table) else Table(scores)
     of = dict(zip(known.index, known.tolist(), strict=True))
-    label = np.array([of.get(basin) for basin in scores["basin"]], dtype=object)
-    found = [explore(scores.loc[arms & (label == one)], [question], margin=margin)[0] for one in labels]
+    label = np.array([of.get(basin) for basin in table.basins], dtype=object)
+    found = [explore_among(table, question, label == one, margin) for one in labels]
     adjusted = benjamini_hochberg([one.p_value for one in found])
     rows = [{"group": str(name)} | {key: vars(one)[key] for key in COLUMNS} for name, one in zip(labels, found, strict=True)]
-    table = pd.DataFrame(rows, columns=["group", *COLUMNS])
-    return table.assign(p_bh=pd.Series(adjusted, dtype=object)).loc[table["n"] + table["n_dropped"] > 0].reset_index(drop=True)
+    answers = pd.DataFrame(rows, columns=["group", *COLUMNS])
+    return answers.assign(p_bh=pd.Series(adjusted, dtype=object)).loc[answers["n"] + answers["n_dropped"] > 0].reset_index(drop=True)
 
 
 def terciles(values: pd.Series) -> pd.Series:
