@@ -148,7 +148,7 @@ class Results:
             left = set(wanted)
             for run in (run for run in self.of(arm) if run.has_days and left):
                 part = _series(run, left)
-                left -= set(part["basin"])
+                left -= set(part["basin"].unique())
                 parts.append(part.assign(arm=arm, seed=run.cell.seed))
         columns = ["arm", "basin", "date", "qobs", "qsim", "seed"]
         return pd.concat(parts, ignore_index=True).filter(columns) if parts else pd.DataFrame(columns=columns)

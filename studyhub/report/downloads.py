@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from studyhub.report.document import Document
@@ -66,7 +67,10 @@ def _address(file: File, inside: set[str]) -> str:
 
 def csv(data: pd.DataFrame) -> str:
     """What a figure shows, to six significant digits: more than an eye can tell, at a third of the size."""
-    return data.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    floats = data.select_dtypes("float")
+    known = {name: floats[name].to_numpy("float64", na_value=np.nan).tolist() for name in floats}
+    written = {name: ["" if value != value else f"{value:.6g}" for value in values] for name, values in known.items()}  # NaN is empty
+    return data.assign(**written).to_csv(index=False, lineterminator="\n")
 
 
 def _table(table: Table) -> File:

@@ -83,7 +83,7 @@ class Drawing:
         begin = self.pairs[0][:2] if self.pairs else self.results.scored_arms[:1]
         shown = list(dict.fromkeys((*(arm for pair in self.pairs for arm in pair[:2]), *self.results.scored_arms)))[:MOST_ARMS]
         simulation = self.results.simulation(titles, shown)
-        there = set(simulation["basin"])
+        there = set(simulation["basin"].unique())
         drawn = [self._hydrograph(simulation, place) for place in chosen if place.basin in there]
         live = hydrographs(simulation, self.arms, titles, self.flat.set_index(["arm", "basin"]), self.leading, begin)
         notes = self._missing_days()

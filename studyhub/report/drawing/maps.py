@@ -143,7 +143,8 @@ def _draw(sheet: Canvas, data: pd.DataFrame, told: Sequence[str], scale: _Scale)
     values = data["score"].to_numpy("float64")
     known, size = np.isfinite(values), size_of_marks(len(data))
     norm, colours = scale.colouring()
-    faces = [colours(norm(value)) if there else "none" for value, there in zip(values, known, strict=True)]
+    faces = colours(norm(np.where(known, values, scale.bounds[0])))
+    faces[~known] = 0.0  # hollow
     edges = [EDGE if there else SOFT for there in known]
     marks = axes.scatter(data["lon"], data["lat"], s=size, linewidths=0.35 if size > 12 else 0.2, facecolors=faces, edgecolors=edges)
     sheet.explain(marks, told)

@@ -102,7 +102,8 @@ def parameter_map(means: pd.DataFrame, basins: pd.DataFrame, row: Parameter, arm
     """
     data = means.loc[(means["parameter"] == row.name) & np.isfinite(means["mean"].to_numpy("float64")), ["arm", "basin", "mean"]]
     data = data.merge(places(basins), on="basin")
-    there = [arm for arm in arms if arm in set(data["arm"])]
+    known = set(data["arm"].unique())
+    there = [arm for arm in arms if arm in known]
     if not there:
         return None
     shown = there[: max(2, min(MOST_ARMS, MOST_MARKS // max(data["basin"].nunique(), 1)))]

@@ -50,7 +50,8 @@ def scatter(values: pd.DataFrame, arms: Sequence[str], quantity: Quantity, remar
     """
     keep = np.isfinite(values[quantity.observed].to_numpy("float64")) & np.isfinite(values[quantity.simulated].to_numpy("float64"))
     data = values.loc[keep, ["arm", "basin", quantity.observed, quantity.simulated]]
-    there = [arm for arm in arms if arm in set(data["arm"])]
+    known = set(data["arm"].unique())
+    there = [arm for arm in arms if arm in known]
     if not there:
         return None
     shown = there[:PANELS]

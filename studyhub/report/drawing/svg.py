@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -111,6 +112,7 @@ def _say_once(group: Element) -> None:
                 del mark.attrib["style"]
 
 
+@cache
 def _local(key: str) -> str:
     namespace, found, local = key[1:].partition("}")
     return PREFIXES[namespace] + local if found else key
@@ -141,7 +143,8 @@ def _explain(group: Element, told: str | Sequence[str]) -> None:
 
 def _rename(root: Element, name: str) -> None:
     elements = list(root.iter())
-    used = dict.fromkeys(found for element in elements for value in element.attrib.values() for found in REFERENCE.findall(value))
+    referring = (value for element in elements for value in element.attrib.values() if "#" in value)
+    used = dict.fromkeys(found for value in referring for found in REFERENCE.findall(value))
     short = {known: f"{name}-{place}" for place, known in enumerate(used)}
     for element in elements:
         for key, value in list(element.attrib.items()):
@@ -149,7 +152,7 @@ def _rename(root: Element, name: str) -> None:
                 del element.attrib["id"]
                 if value in short:
                     element.set("id", short[value])
-            else:
+            elif "#" in value:
                 element.set(key, REFERENCE.sub(lambda found: short[found[0]], value))
 
 
