@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import torch
 
-from studyhub.catalog import variables
+from studyhub.catalog import METRICS, variables
 from studyhub.data.shards import Shards
 from studyhub.data.synthetic import build
 from studyhub.data.synthetic_settings import SyntheticSettings
@@ -285,7 +285,9 @@ def test_a_rung_is_scored_and_left_and_changes_nothing(home, world, undisturbed)
     # What a training of two epochs would be scored with.
     short = a_trial(world, case, training=replace(CASES[case][1], epochs=2))
     home.attempt(short)
-    pd.testing.assert_frame_equal(table, pd.read_parquet(home.latest(short) / "scores.parquet"), check_exact=True)
+    scores = pd.read_parquet(home.latest(short) / "scores.parquet")
+    assert {metric.name for metric in METRICS.values() if metric.of == "discharge"} <= set(table), "what a search may go by"
+    pd.testing.assert_frame_equal(table, scores[list(table)], check_exact=True)
 
     assert home.attempt(trial, until=2) == {"state": "stopped", "cause": None, "rung": 2}
     assert len(home.said) == 1, "it has trained again"

@@ -101,6 +101,8 @@ def world(tmp_path_factory, cluster) -> Path:
         {"basin": f"{basin:02}", "arm": arm, "kge": 0.5 + basin % 7 / 100} for arm in ("implicit", "sequential") for basin in range(9)
     ]
     pd.DataFrame(scores).to_csv(folder / "scores.csv", index=False)
+    places = [{"basin": f"{basin:02}", "lat": 40 + basin, "lon": -80 - basin, "aridity": 0.5 + basin / 10} for basin in range(9)]
+    pd.DataFrame(places).to_csv(folder / "basins.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for command in ("ingest camels-us CAMELS --out shards/camels_us --processes 1", "launch my_study.yaml", "export my_study"):
