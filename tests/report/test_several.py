@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Toy
+from report.conftest import Toy
 
 from studyhub.cli import main
 from studyhub.report.collect import collect
