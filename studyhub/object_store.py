@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 CONNECT_SECONDS, PATIENCE_SECONDS = 10, 60
 LONGEST_PAUSE = 10.0  # s between two tries
+TORN_TRIES = 50
 PIECE = 16 * 2**20  # bytes of a file that are fetched at once
 # What a store answers that will answer the same the next time, and what to do.
 ANSWERS = {
@@ -102,8 +103,17 @@ class RemoteFolder:
 
     @_patiently
     def read(self, name: str) -> bytes:
-        with self._store.open_input_file(f"{self.path}/{name}") as file:
-            return file.read()
+        return self._whole(name, lambda file: file.read())
+
+    def _whole(self, name: str, take: Callable[[Any], T]) -> T:
+        """Take what a file holds; once more where it was written anew meanwhile: its length is asked before, and it may come in pieces."""
+        for _ in range(TORN_TRIES):
+            with self.source(name) as file:
+                taken = take(file)
+                with self.source(name) as now:
+                    if (now.size(), now.metadata()) == (file.size(), file.metadata()):
+                        return taken
+        raise OSError(f"{self.uri}/{name}: is written anew faster than it can be read")
 
     @_patiently
     def source(self, name: str) -> Any:
@@ -145,9 +155,13 @@ class RemoteFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            with self._store.open_input_file(f"{self.path}/{name}") as source, partial.open("xb") as file:
-                while piece := source.read(PIECE):
-                    file.write(piece)
+
+            def take(source: Any) -> None:
+                with partial.open("wb") as file:
+                    while piece := source.read(PIECE):
+                        file.write(piece)
+
+            self._whole(name, take)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from studyhub.errors import StoreError, TrackingError
 from studyhub.runner.mirroring import Say, Writer
+from studyhub.runner.stop import asked_to_stop, remembering
 from studyhub.runner.tracking import ARTIFACTS, VARIABLE, Tracking
 from studyhub.runner.views import ARMS, CHARTS, FACTORS, SEARCH, TABLE, link
 from studyhub.study.store import Store
@@ -25,7 +25,7 @@ from studyhub.study.store import Store
 HOST = "127.0.0.1"
 # The default server has four workers and a runner of jobs, which take 1.4 GB.
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
-START_SECONDS, END_SECONDS = 180.0, 2.0
+START_SECONDS, END_SECONDS, LOOK_SECONDS = 180.0, 2.0, 0.2
 PAGES = {"runs": TABLE, "charts": CHARTS, "arms": ARMS, "factors": FACTORS, "search": SEARCH}
 PR_SET_PDEATHSIG = 1
 
@@ -51,12 +51,12 @@ def browse(store: Store, studies: Sequence[str], port: int, say: Say, show: Say)
         return _show_links(store, tracking, names, tracking.address, show)
     _require_free(port)
     _bring_up_to_date(store, names, say)
-    with _ended_by_signal(), _server(tracking, store.home, port) as server:
+    # An exception may come amid the code of a library, which lets it go.
+    with remembering(), _server(tracking, store.home, port) as server:
         say("starting MLflow's server, which takes a while")
-        server.wait_until_up()
-        _show_links(store, tracking, names, server.address, show)
-        say("Ctrl-C ends it")
-        with suppress(KeyboardInterrupt):
+        if server.wait_until_up():
+            _show_links(store, tracking, names, server.address, show)
+            say("Ctrl-C ends it")
             server.wait()
 
 
@@ -115,18 +115,23 @@ class _Server:
     def address(self) -> str:
         return f"http://{HOST}:{self.port}"
 
-    def wait_until_up(self) -> None:
+    def wait_until_up(self) -> bool:
+        """Return False where the user has ended it before."""
         end = time.monotonic() + START_SECONDS
         while self.process.poll() is None and time.monotonic() < end:
+            if asked_to_stop():
+                return False
             with suppress(OSError):
                 urllib.request.urlopen(f"{self.address}/health", timeout=2).close()
-                return
-            time.sleep(0.2)
+                return True
+            time.sleep(LOOK_SECONDS)
         raise self._failed("did not start")
 
     def wait(self) -> None:
-        self.process.wait()
-        raise self._failed("has ended")
+        while not asked_to_stop():
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(LOOK_SECONDS)
+                raise self._failed("has ended")
 
     def _failed(self, how: str) -> TrackingError:
         self.log.seek(0)
@@ -171,17 +176,3 @@ def _end_with_parent() -> None:
     """Ask Linux to end the server when this command is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-@contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """Let SIGTERM end this as Ctrl-C does, so that the server does not outlive it."""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

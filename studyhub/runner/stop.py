@@ -76,6 +76,16 @@ def interruptible() -> Iterator[None]:
         _asked.clear()
 
 
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Let SIGINT and SIGTERM interrupt nothing: `asked_to_stop` tells of them. For work that waits, and looks."""
+    try:
+        with _handled(lambda signum, frame: _asked.set(), signal.SIGINT, signal.SIGTERM):
+            yield
+    finally:
+        _asked.clear()
+
+
 def asked_to_stop() -> bool:
     """Whether a signal has come to this process that asks for a stop."""
     return _asked.is_set()

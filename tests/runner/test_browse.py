@@ -59,6 +59,30 @@ def test_a_server_that_does_not_start(home, monkeypatch):
         browse(home.store, [], free_port(), lines.append, lines.append)
 
 
+def test_ctrl_c_is_heard_whatever_runs_at_that_moment(home):
+    """In a destructor, where Python lets an exception go, and before the server is up."""
+
+    class Interrupted:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def say(line):
+        if line.startswith("starting"):
+            Interrupted()
+
+    home.make()
+    browse(home.store, [], free_port(), say, pytest.fail)
+    shown = []
+
+    def show(line):
+        shown.append(line)
+        Interrupted()
+
+    port = free_port()
+    browse(home.store, [], port, lambda line: None, show)
+    assert shown and not answers(port)
+
+
 @pytest.mark.slow
 def test_pages_are_served_until_ctrl_c_and_a_server_that_runs_gets_links_only(home, capsys, monkeypatch):
     home.run(home.make()[0])

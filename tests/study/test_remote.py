@@ -442,6 +442,17 @@ def test_what_is_damaged_is_said_and_made_again(home, machine, name, content, to
     assert said == [] and Store(machine("three")).result(TRIALS[0])["seconds"] == 5.0
 
 
+def test_epochs_that_are_damaged_leave_the_result(home, machine):
+    path = machine()
+    run(home, TRIALS[0])
+    name = f"store/trials/{TRIALS[0]}/attempt-001{copy_of(path).token}/epochs.json"
+    put(home, name, b"{" * objects(home)[name])
+    other, said = machine("two"), []
+    remote.pull_trials(other, TRIALS[:1], want=remote.ALL, say=said.append)
+    result = Store(other).result(TRIALS[0])
+    assert said == [] and result["seconds"] == 2.0 and list((Store(other).latest_attempt(TRIALS[0]) / "epochs").iterdir()) == []
+
+
 def test_a_study_that_is_not_there(home, machine):
     path = machine()
     write_study(path, "mine")

@@ -181,12 +181,18 @@ class Incoming:
         remote = f"store/trials/{self.trial}/{name}"
         if path.name == EPOCHS:
             path.mkdir(exist_ok=True)
-            for epoch, (content, written) in json.loads(self.copy.store.read(remote)).items():
+            for epoch, (content, written) in self._epochs(remote).items():
                 if re.fullmatch(r"\d+\.json", epoch) and (not (path / epoch).exists()):
                     _write(path / epoch, content, written)
         else:
             self.copy.store.fetch(remote, path)
         date_as(path, listed)
+
+    def _epochs(self, remote: str) -> dict[str, tuple[str, float]]:
+        try:
+            return dict(json.loads(self.copy.store.read(remote)))
+        except ValueError:  # damaged. Scores do without
+            return {}
 
     def _fetch_lease(self, path: Path, digits: str, listed: Listed) -> None:
         try:
