@@ -12,7 +12,9 @@ BIN := .venv/bin
 study: .venv/.installed
 	@$(BIN)/python -m studyhub.launch $(STUDY)
 
+# A test may start a dozen processes, each of which would translate the sources anew where the environment forbids them to keep it.
 test: .venv/.installed
+	@$(BIN)/python -m compileall -q studyhub tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.installed
@@ -30,7 +32,7 @@ lint: .venv/.installed
 	[ -n "$$UV_FIND_LINKS" ] || unset UV_FIND_LINKS; \
 	[ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX; \
 	if $(BIN)/python -m pip install -q -c constraints.txt uv 2>/dev/null; then \
-	    $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	    $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
 	    echo "uv is not to be had: pip takes its place, and a few minutes"; \
 	    $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'; \
