@@ -13,6 +13,7 @@ from studyhub.report.page import Section
 from studyhub.report.references import Reference, cited
 from studyhub.report.tables import tex
 from studyhub.stats.compare import Comparison
+from studyhub.stats.comparison import Blocked, SeedSpread
 from studyhub.study.arms import Arm
 from studyhub.study.describe import differences
 from studyhub.study.settings import Period, Training
@@ -207,7 +208,36 @@ def _statistics(comparisons: Sequence[Comparison], explored: Sequence[Comparison
             "Hochberg, 1995), labelled exploratory."
         )
     said.append("Differences are Hodges-Lehmann shifts with two-sided 95 % intervals (Hodges and Lehmann, 1963).")
+    made = (*comparisons, *explored)
+    said += [*_blocks([c.blocked for c in made if c.blocked], len(made)), *_seeds([c.seeds for c in made if c.seeds])]
     return " ".join(said)
+
+
+def _blocks(blocked: Sequence[Blocked], compared: int) -> list[str]:
+    """How neighbours that err alike were accounted for."""
+    if not blocked:
+        return []
+    counts, basins, kinds = (
+        _range(one.count for one in blocked),
+        _range(one.n for one in blocked),
+        _and(dict.fromkeys(b.kind for b in blocked)),
+    )
+    told = [
+        f"As neighbouring basins err alike, {'all' if len(blocked) == compared else f'{len(blocked)} of {compared}'} comparisons were made "
+        f"again over {counts} blocks ({kinds}) of {basins} basins: a permutation test that turns the signs of whole blocks, and intervals "
+        "from resampled blocks, both widened by what neighbouring blocks have in common (an exponential correlation, by restricted "
+        "likelihood)."
+    ]
+    ranges = [one.range_km for one in blocked if one.range_km is not None]
+    if ranges:
+        told.append(f"Its range came out as {_range(round(length) for length in ranges)} km.")
+    return told
+
+
+def _seeds(spreads: Sequence[SeedSpread]) -> list[str]:
+    if not spreads:
+        return []
+    return ["Intervals that also cover the choice of seeds are from a hierarchical bootstrap: seeds of each arm, then basins."]
 
 
 def _software(results: Results) -> str:

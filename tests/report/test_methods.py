@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from studyhub.report import methods
@@ -5,6 +7,7 @@ from studyhub.report.collect import collect
 from studyhub.report.effects import declared
 from studyhub.report.references import REFERENCES, cited
 from studyhub.stats.compare import compare
+from studyhub.stats.comparison import Blocked, SeedSpread
 
 
 def document(toy):
@@ -27,6 +30,19 @@ def test_the_text_says_what_ran(toy):
         "torch 2.13.0",
     ):
         assert told in text, told
+
+
+def test_how_neighbours_and_seeds_were_accounted_for_is_said(toy):
+    results = collect(toy.write().end().store, "toy")
+    (one,) = compare(results.scores, declared(results))
+    blocked = Blocked("clusters of coordinates", 8, 40, 0.01, -0.1, 0.2, 187.4, 0.5, 1.3, 22.0)
+    told = replace(one, blocked=blocked, seeds=SeedSpread(2, 2, 0.1, 0.1, -0.2, 0.2))
+    other = replace(one, blocked=replace(blocked, n=38, range_km=None), seeds=None)
+    text = dict(methods.paragraphs(results, [told], [other, replace(one, blocked=None, seeds=None)]))["Statistics"]
+    assert "2 of 3 comparisons were made again over 8 blocks (clusters of coordinates) of 38 to 40 basins" in text
+    assert "Its range came out as 187 km." in text and "choice of seeds" in text
+    plain = dict(methods.paragraphs(results, [replace(one, blocked=None, seeds=None)], []))["Statistics"]
+    assert "blocks" not in plain and "choice of seeds" not in plain
 
 
 def test_what_is_cited_is_listed_with_its_doi_and_nothing_else(toy):
