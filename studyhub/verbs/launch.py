@@ -1,9 +1,9 @@
 """``studyhub launch`` and ``studyhub retry``: run what is missing of a study, or again what has failed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,10 +72,17 @@ def retry(
     store = Store(home)
     trials = failed_trials(store, name, arm)
     if not trials:
-        print(f"no trial of {name} has failed" + (f" in arm {arm}" if arm else ""))
+        print(f"no trial of {name} has failed" + (f" in arm {arm}" if arm else "") + _of_searches(store.searches(name), arm))
         return
     file = store.study_folder(name) / "spec.yaml"
     raise typer.Exit(_run(file, home, (), (), name, trials, address, quiet=quiet, as_json=as_json))
+
+
+def _of_searches(searches: Sequence[Mapping[str, Any]], arm: str | None) -> str:
+    """Say what becomes of trainings of searches that have failed."""
+    failed = [row["trial"] for each in searches if arm in (None, each["arm"]) for row in each["trials"] if row["state"] == "failed"]
+    many = len(dict.fromkeys(failed))
+    return f"; of searches {many} did: `studyhub launch` tries anew those that a search waits for" if many else ""
 
 
 def _require_one(quiet: bool, as_json: bool) -> None:

@@ -339,10 +339,14 @@ def test_retry_of_one_arm_leaves_the_other_as_it_is(studyhub, failed, monkeypatc
     assert (file, home, name) == (failed / "studies" / "two" / "spec.yaml", failed, "two") and tuple(more["only"]) == (large,)
 
 
-def test_nothing_to_retry(study, studyhub, ends):
+def test_nothing_to_retry(study, studyhub, ends, home):
     ends("finished", "diverged")
     studyhub("launch", study)
     assert studyhub("retry", "two", "--failed") == (0, "no trial of two has failed\n", "")
+    tried = [{"trial": "a", "state": "failed"}, {"trial": "b", "state": "finished"}]
+    (home / "studies" / "two" / "searches.json").write_text(json.dumps([{"arm": "small", "fold": 1, "trials": tried}]))
+    told = "no trial of two has failed; of searches 1 did: `studyhub launch` tries anew those that a search waits for\n"
+    assert studyhub("retry", "two", "--failed") == (0, told, "")
 
 
 def test_a_finished_trial_of_another_study_counts(study, studyhub, home):
