@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,6 @@ def compose(facts: Mapping[str, Any], rows: Sequence[Row], meanings: Mapping[str
         name=" + ".join(names),
         title=f"{_counted(facts['basins'], 'basin')} of {' + '.join(names) if len(names) <= SETS else f'{len(names)} data sets'}",
         answer=Answer(_lead(facts, rows), (), f"{facts['megabytes']:.1f} MB by reader {facts['source']}"),
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         sections=tuple(section for section in sections if not section.empty),
     )
 

@@ -51,7 +51,7 @@ class Page:
     name : of what it is about
     title : its heading, the question of a study
     answer : what stands below the heading
-    made : when
+    made : when; empty where that says nothing
     running : whether more is to come
     colours : arm -> its colour
     """
@@ -60,8 +60,8 @@ class Page:
     name: str
     title: str
     answer: Answer
-    made: str
     sections: tuple[Section, ...]
+    made: str = ""
     running: bool = False
     colours: Mapping[str, str] = field(default_factory=dict)
 

@@ -46,6 +46,13 @@ def test_the_page_needs_nothing_else_and_shows_every_name_as_text(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_the_same_data_give_the_same_bytes(tmp_path):
+    rows = [row(i) for i in range(3)]
+    (one, _), (two, _) = page(rows, tmp_path / "one"), page(rows, tmp_path / "two")
+    files = [{path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} for folder in (one, two)]
+    assert files[0] == files[1] and len(files[0]) > 5
+
+
 def test_one_basin_has_a_page(tmp_path):
     folder, text = page([row(0)], tmp_path)
     assert "1 basin of us" in text and "for 9.2 years." in text
