@@ -84,19 +84,20 @@ def attributes(folder: Path | None) -> pd.DataFrame:
 def days(path: Path, basins: set[str], columns: Sequence[str]) -> pd.DataFrame:
     """Rows of some basins in a ``simulation.parquet``: basin, columns. Of a large file only the parts with these basins are read."""
     parts = []
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, read_dictionary=["basin"]) as file:
         place = file.schema_arrow.get_field_index("basin")
         for group in range(file.metadata.num_row_groups):
             known = file.metadata.row_group(group).column(place).statistics
             if known is not None and known.has_min_max and not any(str(known.min) <= basin <= str(known.max) for basin in basins):
                 continue
-            names = file.read_row_group(group, columns=["basin"], use_threads=False)["basin"].combine_chunks()
-            coded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
+            coded = _coded(file.read_row_group(group, columns=["basin"], use_threads=False)["basin"])
             wanted = np.array([name in basins for name in coded.dictionary.to_pylist()], dtype=bool)
             rows = np.flatnonzero(wanted[coded.indices.to_numpy(zero_copy_only=False)])
             if len(rows):
-                parts.append(file.read_row_group(group, columns=["basin", *columns], use_threads=False).take(pa.array(rows)))
-    return pd.concat([part.to_pandas().astype({"basin": "str"}) for part in parts], ignore_index=True) if parts else _none(path, columns)
+                part = file.read_row_group(group, columns=list(columns), use_threads=False).take(pa.array(rows)).to_pandas()
+                part.insert(0, "basin", coded.take(pa.array(rows)).to_pandas().astype("str"))
+                parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else _none(path, columns)
 
 
 def _none(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -105,7 +105,8 @@ def _order(there: set[str], groups: pd.Series) -> list[str]:
 
 
 def _group(name: str, data: pd.DataFrame, arms: Sequence[str]) -> _Group:
-    rows = {arm: _drawn(found) for arm in arms if len(found := data.loc[data["arm"] == arm])}
+    known = {str(arm): rows for arm, rows in data.groupby("arm", sort=False)}
+    rows = {arm: _drawn(known[arm]) for arm in arms if arm in known}
     return _Group(name, len(set(data["basin"])), rows)
 
 
