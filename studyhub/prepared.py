@@ -164,9 +164,13 @@ def _settings(data: Synthetic) -> SyntheticSettings:
 
 
 def _built(data: Synthetic, shards: tuple[str, ...], say: Say) -> "Shards":
-    from studyhub.data.synthetic import build
+    from studyhub.data.shards import Shards
 
-    (where,) = shards
+    (where,), settings = shards, _settings(data)
+    if ready := Shards.known(where, settings.identity):
+        return ready
     if not folder(where).names():
         say(f"making {data.basins} virtual basins of {data.years} years (once)")
-    return build(_settings(data), where)
+    from studyhub.data.synthetic import build  # loads torch, which takes seconds
+
+    return build(settings, where)

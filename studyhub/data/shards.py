@@ -60,6 +60,15 @@ class Shards:
         """Read the manifest of a shards folder, or of several; see `Manifest.open`."""
         return cls(Manifest.open(where), fill, verify)
 
+    @classmethod
+    def known(cls, where: Where, identity: str) -> "Shards | None":
+        """Open shards whose content has this identity; None where there are others, or none."""
+        try:
+            manifest = Manifest.open(where)
+        except DataError:
+            return None
+        return cls(manifest) if manifest.identity == identity else None
+
     @property
     def basins(self) -> tuple[str, ...]:
         return self.manifest.basins

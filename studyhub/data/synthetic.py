@@ -21,7 +21,7 @@ from studyhub.data.derived import completed
 from studyhub.data.entries import NAME as MANIFEST
 from studyhub.data.ingest import checked
 from studyhub.data.landscape import CODES, hidden_parameters, land
-from studyhub.data.manifest import Manifest, shorten
+from studyhub.data.manifest import shorten
 from studyhub.data.record import TRUTH_UNITS, Basin, days
 from studyhub.data.shards import Shards, write
 from studyhub.data.synthetic_settings import SOURCE, VERSION, SyntheticSettings
@@ -55,7 +55,7 @@ def build(settings: SyntheticSettings, folder: str | Path, progress: Callable[[i
     ----------
     progress : called with basins done and basins in all
     """
-    ready = _opened(settings, folder)
+    ready = Shards.known(folder, settings.identity)
     if ready is not None:
         return ready
     try:
@@ -66,7 +66,7 @@ def build(settings: SyntheticSettings, folder: str | Path, progress: Callable[[i
         else:
             _make(settings, folder, progress)
     except DataError:
-        ready = _opened(settings, folder)  # another process may have made the same world meanwhile
+        ready = Shards.known(folder, settings.identity)  # another process may have made the same world meanwhile
         if ready is None:
             raise
         return ready
@@ -164,14 +164,6 @@ def _generate(settings: SyntheticSettings, numbers: Mapping[str, int]) -> Iterat
         facts = _facts(climates[i], attributes[i], seen[i], kept)
         series = seen[i] | observed
         yield Basin(name, settings.period.start, {v: series[v] for v in settings.units}, attributes[i], facts, truth, parameters[i])
-
-
-def _opened(settings: SyntheticSettings, folder: str | Path) -> Shards | None:
-    try:
-        manifest = Manifest.open(folder)
-    except DataError:
-        return None
-    return Shards(manifest) if manifest.identity == settings.identity else None
 
 
 def _attributes(climate: Climate, series: Series, dates: np.ndarray, rng: np.random.Generator) -> dict[str, float]:

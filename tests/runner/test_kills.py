@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("globals_as_before")
 def test_a_study_that_is_killed_three_times_is_finished_once_and_comes_to_the_same(tmp_path):
     calm, home = tmp_path / "calm", tmp_path / "home"
     home.mkdir()
-    study = chaos.write_study(tmp_path / "chaos.yaml", trials=chaos.ARMS, epochs=20, updates=30)
+    study = chaos.write_study(tmp_path / "chaos.yaml", trials=chaos.ARMS, epochs=12, updates=30)
     undisturbed.run(study, calm)
     killer = chaos.Killer(study, ["worker", "all", "launch"], pause=0.5, draw=random.Random(6))
     killer.finish(home)

@@ -188,7 +188,7 @@ class Launch:
 @pytest.mark.timeout(600)
 def test_ctrl_c_once_ends_the_epoch_and_twice_ends_at_once_and_both_are_gone_on_with(study, home):
     study.write_text(
-        STUDY.replace("epochs: 2", "epochs: 4").replace("updates_per_epoch: 2", "updates_per_epoch: 500").replace("  large: {h", "  # {h")
+        STUDY.replace("epochs: 2", "epochs: 4").replace("updates_per_epoch: 2", "updates_per_epoch: 200").replace("  large: {h", "  # {h")
     )
     store = Store(home)
 
