@@ -1,9 +1,13 @@
 """From a study's results to the files of its report."""
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from threadpoolctl import threadpool_limits
 
 from studyhub.catalog import METRICS
 from studyhub.report import (
@@ -50,8 +54,21 @@ def report(store: Store, name: str, out: Path, boundaries: Path | None = None) -
 def report_together(studies: Sequence[tuple[Store, str]], out: Path, boundaries: Path | None = None) -> Path:
     """Write one report of several studies, each given by its store and its name; of one alone it is that study's own."""
     lines = read_boundaries(boundaries) if boundaries else ()
-    found = [collect(store, name) for store, name in studies]
-    return write(compose(found[0], lines) if len(found) == 1 else together(found, lines), out)
+    # Matrices are small here: a second thread would but wait for the first, and round otherwise on another machine.
+    with threadpool_limits(1, "blas"), _seldom_collected():
+        found = [collect(store, name) for store, name in studies]
+        return write(compose(found[0], lines) if len(found) == 1 else together(found, lines), out)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Drawings are many small objects that live until they are written; to look through them again and again is a sixth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def compose(results: Results, boundaries: Lines = ()) -> Page:
