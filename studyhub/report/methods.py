@@ -228,9 +228,9 @@ def _blocks(blocked: Sequence[Blocked], compared: int) -> list[str]:
         "from resampled blocks, both widened by what neighbouring blocks have in common (an exponential correlation, by restricted "
         "likelihood)."
     ]
-    ranges = [one.range_km for one in blocked if one.range_km is not None]
+    ranges = [one.range_km for one in blocked if one.range_km]
     if ranges:
-        told.append(f"Its range came out as {_range(round(length) for length in ranges)} km.")
+        told.append(f"Where there is one, its range is {_range(round(length) for length in ranges)} km.")
     return told
 
 

@@ -40,7 +40,7 @@ def test_how_neighbours_and_seeds_were_accounted_for_is_said(toy):
     other = replace(one, blocked=replace(blocked, n=38, range_km=None), seeds=None)
     text = dict(methods.paragraphs(results, [told], [other, replace(one, blocked=None, seeds=None)]))["Statistics"]
     assert "2 of 3 comparisons were made again over 8 blocks (clusters of coordinates) of 38 to 40 basins" in text
-    assert "Its range came out as 187 km." in text and "choice of seeds" in text
+    assert "Where there is one, its range is 187 km." in text and "choice of seeds" in text
     plain = dict(methods.paragraphs(results, [replace(one, blocked=None, seeds=None)], []))["Statistics"]
     assert "blocks" not in plain and "choice of seeds" not in plain
 
