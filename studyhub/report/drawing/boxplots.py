@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cbook import boxplot_stats
+from matplotlib.collections import LineCollection, PolyCollection
 
 from studyhub.catalog import METRICS
 from studyhub.report.drawing.canvas import (
@@ -40,11 +41,12 @@ HEAD, BETWEEN = 18.0, 22.0  # points for the title of a panel, and between two b
 
 @dataclass(frozen=True)
 class _Group:
-    """Scores of a group of basins: rows of each arm, and how they are drawn."""
+    """Scores of a group of basins: rows of each arm, its box unless there are too few, and which of the rows are points of their own."""
 
     name: str
     basins: int
     rows: Mapping[str, pd.DataFrame]
+    boxes: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -106,26 +108,21 @@ def _order(there: set[str], groups: pd.Series) -> list[str]:
 
 def _group(name: str, data: pd.DataFrame, arms: Sequence[str]) -> _Group:
     known = {str(arm): rows for arm, rows in data.groupby("arm", sort=False)}
-    rows = {arm: _drawn(known[arm]) for arm in arms if arm in known}
-    return _Group(name, len(set(data["basin"])), rows)
+    scores = {arm: known[arm]["score"].to_numpy("float64") for arm in arms if arm in known}
+    found = {arm: boxplot_stats(values, whis=1.5)[0] for arm, values in scores.items() if len(values) >= FEWEST}
+    rows = {arm: known[arm].assign(drawn_as=_drawn(values, found.get(arm))) for arm, values in scores.items()}
+    return _Group(name, len(set(data["basin"])), rows, found)
 
 
-def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
+def _drawn(values: np.ndarray, box: Mapping[str, Any] | None) -> np.ndarray | str:
     """Say which scores lie within a box and its whiskers and which are points of their own."""
-    if len(rows) < FEWEST:
-        return rows.assign(drawn_as="point")
-    box = _box(rows)
-    return rows.assign(drawn_as=np.where(rows["score"].between(box["whislo"], box["whishi"]), "box", "point"))
-
-
-def _box(rows: pd.DataFrame) -> Mapping[str, Any]:
-    return boxplot_stats(rows["score"].to_numpy(), whis=1.5)[0]
+    return "point" if box is None else np.where((values >= box["whislo"]) & (values <= box["whishi"]), "box", "point")
 
 
 def _limits(data: pd.DataFrame, groups: Sequence[_Group], metric: str) -> tuple[float, float]:
     """As in other charts, but a box of few basins must not lie outside."""
     low, high = limits(data["score"].to_numpy(), METRICS[metric])
-    found = [_box(rows) for group in groups for rows in group.rows.values() if len(rows) >= FEWEST]
+    found = [box for group in groups for box in group.boxes.values()]
     if METRICS[metric].direction == "larger" and found:
         least = max(WORST, min(box["whislo"] for box in found))
         low = min(low, float(np.floor(2 * least) / 2))
@@ -153,9 +150,8 @@ def _side_by_side(plot: _Plot) -> Figure:
         axes.tick_params(axis="x", length=0)
         axes.set_xticks(range(len(plot.groups)), [f"{plain(group.name)}\nn = {group.basins}" for group in plot.groups])
         for place, group in enumerate(plot.groups):
-            for arm, rows in group.rows.items():
-                at = place + (names.index(arm) - (len(names) - 1) / 2) * thick
-                _draw(sheet, axes, rows, plot.keys[arm], at, min(0.4 * thick, 0.16), True)
+            at = {arm: place + (names.index(arm) - (len(names) - 1) / 2) * thick for arm in group.rows}
+            _draw(sheet, axes, group, plot.keys, at, min(0.4 * thick, 0.16), True)
         if METRICS[plot.metric].direction == "zero":
             axes.axhline(0, color=SOFT, linewidth=0.6, zorder=0.9)
         for place in range(1, len(plot.groups)):
@@ -193,31 +189,32 @@ def _panel(sheet: Canvas, axes: Axes, plot: _Plot, group: _Group, width: float) 
         axes.axvline(0, color=SOFT, linewidth=0.6, zorder=0.9)
     count = f" (n = {group.basins})"
     axes.set_title(shorten(group.name, width + BETWEEN - 4 - measure(count)) + count, loc="left", pad=4)
-    for arm, rows in group.rows.items():
-        _draw(sheet, axes, rows, plot.keys[arm], names.index(arm), 0.32, False)
+    _draw(sheet, axes, group, plot.keys, {arm: names.index(arm) for arm in group.rows}, 0.32, False)
 
 
-def _draw(sheet: Canvas, axes: Axes, rows: pd.DataFrame, key: Key, at: float, half: float, upright: bool) -> None:
-    """One box, or points, with its middle line at ``at`` and ``half`` its thickness to either side."""
+def _draw(sheet: Canvas, axes: Axes, group: _Group, looks: Mapping[str, Key], at: Mapping[str, float], half: float, upright: bool) -> None:
+    """Boxes and points of a group, each with its middle line at ``at`` and ``half`` its thickness to either side."""
 
-    def turned(across: Any, along: Any) -> tuple[Any, Any]:
-        return (across, along) if upright else (along, across)
+    def turned(across: Any, along: Any) -> np.ndarray:
+        return np.column_stack((across, along) if upright else (along, across))
 
-    if len(rows) >= FEWEST:
-        box = _box(rows)
-        (area,) = axes.fill(
-            *turned([at - half, at + half, at + half, at - half], [box["q1"]] * 2 + [box["q3"]] * 2),
-            facecolor=key.colour + "66",
-            edgecolor=key.colour,
-            linewidth=0.8,
-        )
-        sheet.explain(area, f"{key.name}: median {number(box['med'])}, n = {len(rows)}")
-        for end, reach in (("q1", "whislo"), ("q3", "whishi")):
-            axes.plot(*turned([at, at], [box[end], box[reach]]), color=key.colour, linewidth=0.8)
-        axes.plot(*turned([at - half, at + half], [box["med"]] * 2), color=INK, linewidth=1.3)
+    colours = [looks[arm].colour for arm in group.boxes]
+    edges = {arm: (at[arm] - half, at[arm] + half) for arm in group.boxes}
+    areas = [turned([*edges[arm], *edges[arm][::-1]], [box["q1"]] * 2 + [box["q3"]] * 2) for arm, box in group.boxes.items()]
+    faces = [colour + "66" for colour in colours]
+    drawn = axes.add_collection(PolyCollection(areas, facecolors=faces, edgecolors=colours, linewidths=0.8), autolim=False)
+    counted = [f"{looks[arm].name}: median {number(box['med'])}, n = {len(group.rows[arm])}" for arm, box in group.boxes.items()]
+    sheet.explain(drawn, counted)
+    for end, reach in (("q1", "whislo"), ("q3", "whishi")):
+        lines = [turned([at[arm]] * 2, [box[end], box[reach]]) for arm, box in group.boxes.items()]
+        axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.8), autolim=False)
+    middles = [turned(edges[arm], [box["med"]] * 2) for arm, box in group.boxes.items()]
+    axes.add_collection(LineCollection(middles, colors=INK, linewidths=1.3), autolim=False)
     low, high = axes.get_ylim() if upright else axes.get_xlim()
-    points = rows.loc[(rows["drawn_as"] == "point") & rows["score"].between(low, high)]
-    if len(points):
-        looks = {"s": 7 if len(rows) >= FEWEST else 14, "facecolor": "none", "edgecolor": key.colour, "linewidth": 0.7}
-        marks = axes.scatter(*turned([at] * len(points), points["score"]), **looks)
-        sheet.explain(marks, [f"basin {b}, {key.name}: {number(s)}" for b, s in zip(points["basin"], points["score"], strict=True)])
+    for arm, rows in group.rows.items():
+        points = rows.loc[(rows["drawn_as"] == "point") & rows["score"].between(low, high)]
+        if len(points):
+            shape = {"s": 7 if arm in group.boxes else 14, "facecolor": "none", "edgecolor": looks[arm].colour, "linewidth": 0.7}
+            marks = axes.scatter(*turned([at[arm]] * len(points), points["score"]).T, **shape)
+            told = [f"basin {b}, {looks[arm].name}: {number(s)}" for b, s in zip(points["basin"], points["score"], strict=True)]
+            sheet.explain(marks, told)

@@ -151,7 +151,7 @@ def _map(sheet: Canvas, axes: Axes, data: pd.DataFrame, levels: np.ndarray, fram
     for number_of in range(len(levels) - 1):
         rows = data.loc[classes == number_of]
         if len(rows):
-            marks = axes.scatter(rows["lon"], rows["lat"], s=size, color=[colour[number_of]], linewidths=0)
+            marks = axes.scatter(rows["lon"], rows["lat"], s=size, color=[colour[number_of]], linewidths=0, clip_on=False)
             sheet.explain(marks, f"{name} {levels[number_of]:.4g} to {levels[number_of + 1]:.4g}: {basins_in_words(len(rows))}")
 
 
