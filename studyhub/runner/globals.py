@@ -46,7 +46,7 @@ def reset_globals(seed: int, cpus: int) -> None:
     torch.set_printoptions(profile="default")
     torch.autograd.set_detect_anomaly(False)
     torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` would load the compiler too, which takes 2 s
     # It would cost time, and nothing here reads memory that was never set.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark = True, False

@@ -14,6 +14,7 @@ from studyhub.study.settings import Training
 from studyhub.training import losses
 from studyhub.training.losses import NonFiniteLoss
 from studyhub.training.memory import keep_freed_memory
+from studyhub.training.optimizer import optimizer
 from studyhub.training.state import Epoch, State
 
 
@@ -143,8 +144,8 @@ class _Updater:
     def __init__(self, model: nn.Module, sampler: Sampler, settings: Training, generators: Sequence[torch.Generator]):
         self.model, self.sampler, self.settings, self.generators = model, sampler, settings, generators
         self.weights = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
-        kind = {"adadelta": torch.optim.Adadelta, "adam": torch.optim.Adam}[settings.optimizer]
-        self.optimizer = kind([value for _, value in self.weights], lr=learning_rate(settings.learning_rate, 1))
+        rate = learning_rate(settings.learning_rate, 1)
+        self.optimizer = optimizer(settings.optimizer, [value for _, value in self.weights], rate)
         self.sigma = _deviations(sampler.q)
 
     def state(self, epochs: tuple[Epoch, ...], kept: int, best: Mapping[str, Tensor]) -> State:

@@ -16,7 +16,6 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import ray
-from ray._private import utils as ray_utils
 from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -24,6 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from studyhub.data.manifest import Where
 from studyhub.errors import ResourceError
 from studyhub.runner.stop import ENDED, STOPPED, asked_to_stop
+from studyhub.runner.workers import aside
 from studyhub.runner.workers.nodes import equip, gpus
 from studyhub.runner.workers.share import Node
 from studyhub.study.process import machine_cpus
@@ -142,7 +142,7 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
     token = Path.home() / ".ray" / "auth_token"
     with suppress(OSError):
         token.parent.mkdir(mode=0o700, exist_ok=True)
-    with warnings.catch_warnings(), _keeping_signals():
+    with warnings.catch_warnings(), aside.signals():
         warnings.simplefilter("ignore")
         _start() if address is None else _join(address, {})
         with suppress(OSError):  # Ray writes the token that opens its cluster readable by all
@@ -199,21 +199,11 @@ def _death(daemon: str) -> str:
     return f"Ray's {daemon} has died, perhaps for want of memory; the same command goes on from the last checkpoints"
 
 
-@contextmanager
-def _keeping_signals() -> Iterator[None]:
-    """Ray takes SIGTERM for itself when it starts, unless it is kept from it."""
-    take = ray_utils.set_sigterm_handler
-    ray_utils.set_sigterm_handler = lambda handler: None
-    try:
-        yield
-    finally:
-        ray_utils.set_sigterm_handler = take
-
-
 def _start() -> None:
     for left in reversed(range(STARTS)):
         try:
-            ray.init("local", num_cpus=machine_cpus(), include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **SILENT)
+            with aside.helpers():
+                ray.init("local", num_cpus=machine_cpus(), include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **SILENT)
             return
         except BaseException as error:
             ray.shutdown()

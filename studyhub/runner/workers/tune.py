@@ -24,6 +24,7 @@ from studyhub.runner.precompile import ensure, wanted
 from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import KILLED, LOST, Schedule
 from studyhub.runner.stop import Stop, stopping
+from studyhub.runner.workers import aside
 from studyhub.runner.workers.share import Shares
 from studyhub.runner.workers.waiting import Waiting
 from studyhub.study import remote
@@ -84,7 +85,7 @@ def run(
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
-        with about.waiting.watched():
+        with about.waiting.watched(), aside.counts():
             tuner.fit()
         about.settle()
         if about.fault is not None:
