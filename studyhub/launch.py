@@ -32,7 +32,7 @@ from studyhub.underway import UnderWay
 
 if TYPE_CHECKING:
     from studyhub.data.shards import Shards
-    from studyhub.runner.workers import Cluster
+    from studyhub.runner.workers.cluster import Cluster
 
 __all__ = ["Prepared", "launch", "prepare", "train"]
 
@@ -119,21 +119,23 @@ def score(under_way: UnderWay, show: Show) -> None:
 
 def train(under_way: UnderWay, show: Show, address: str | None) -> bool:
     """Check all that can be checked, then run what is missing; return whether a signal stopped it."""
-    from studyhub.runner import workers
+    from studyhub.runner.workers.cluster import cluster
+    from studyhub.runner.workers.share import Shares, measured
+    from studyhub.runner.workers.tune import run
 
     store, resources = under_way.prepared.store, under_way.prepared.spec.resources
     with ExitStack() as stack:
         with show.busy("starting Ray"):
-            there = stack.enter_context(workers.cluster(address))
-        device = workers.Shares(resources, there.nodes, under_way.trials).device
+            there = stack.enter_context(cluster(address))
+        device = Shares(resources, there.nodes, under_way.trials).device
         if device != under_way.prepared.backend:
             show.say(f"the trials run on {'GPUs' if device == 'cuda' else 'CPUs'}, as the nodes of the cluster have them; planned anew")
             under_way.begin(device)
         shards = under_way.prepared.data(show.say)
         with show.busy("asking the nodes what they have"):
             there.equip(remote.origin(store.home), under_way.prepared.shards)
-        measured = workers.measured(under_way.results()) if device == "cuda" else {}
-        shares = workers.Shares(resources, there.nodes, under_way.trials, measured)
+        memory = measured(under_way.results()) if device == "cuda" else {}
+        shares = Shares(resources, there.nodes, under_way.trials, memory)
         check_data(under_way, shards, show)
         under_way.keep()
         stack.enter_context(launching(store.study_folder(under_way.prepared.spec.name)))
@@ -142,7 +144,7 @@ def train(under_way: UnderWay, show: Show, address: str | None) -> bool:
         stack.enter_context(mirroring(store, under_way.prepared.spec.name, show.warn))
         under_way.progress = stack.enter_context(Progress(under_way.all_rows(), show))
         place = {"home": store.home, "shards": under_way.prepared.shards}
-        return workers.run(schedule, **place, shares=shares, progress=under_way.progress, row=under_way.row)
+        return run(schedule, **place, shares=shares, progress=under_way.progress, row=under_way.row)
 
 
 def check_data(under_way: UnderWay, shards: "Shards", show: Show) -> None:

@@ -10,12 +10,14 @@ import time
 from rich.console import Console
 from test_workers import plan_of, row, trials
 
-from studyhub.runner import workers
 from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
 from studyhub.runner.stop import interruptible
-from studyhub.runner.workers import Node, Share, Shares, waiting
+from studyhub.runner.workers import waiting
+from studyhub.runner.workers.cluster import cluster
+from studyhub.runner.workers.share import Node, Share, Shares
+from studyhub.runner.workers.tune import run
 from studyhub.runner.workers.waiting import Waiting
 from studyhub.study.shape import Resources
 from studyhub.study.store import Store
@@ -60,11 +62,11 @@ def test_a_launch_says_so_and_waits_until_it_is_stopped(tmp_path, monkeypatch):
             time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with interruptible(), workers.cluster(), Progress([row(Task(name, trial)) for name, trial in some.items()], show) as progress:
+    with interruptible(), cluster(), Progress([row(Task(name, trial)) for name, trial in some.items()], show) as progress:
         schedule = Schedule(plan_of(some), Store(tmp_path))
         thread = threading.Thread(target=stop)
         thread.start()
-        assert workers.run(schedule, home=tmp_path, shards=tmp_path, shares=gone, progress=progress, row=row, runner=lambda *_, **__: None)
+        assert run(schedule, home=tmp_path, shards=tmp_path, shares=gone, progress=progress, row=row, runner=lambda *_, **__: None)
         thread.join()
     said = show.console.file.getvalue()
     assert said.count("waiting since") == 1 and "for a node with 999 CPUs, the last that is left has less" in said

@@ -18,12 +18,13 @@ from rich.console import Console
 from test_schedule import FakeSearch, FakeStudy
 
 from studyhub.errors import StoreError
-from studyhub.runner import workers
 from studyhub.runner.pace import Row
 from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import Schedule
 from studyhub.runner.show import Show
-from studyhub.runner.workers import Node, Shares
+from studyhub.runner.workers import tune
+from studyhub.runner.workers.cluster import cluster
+from studyhub.runner.workers.share import Node, Shares
 from studyhub.study.cells import Cell
 from studyhub.study.plan import Plan
 from studyhub.study.process import machine_cpus
@@ -39,7 +40,7 @@ DRIVER = """
     import sys, time
     from pathlib import Path
     from types import SimpleNamespace
-    from studyhub.runner import workers
+    from studyhub.runner.workers.cluster import cluster
     sys.path.insert(0, {tests!r})
     import test_workers as t
 
@@ -52,7 +53,7 @@ DRIVER = """
         return SimpleNamespace(state="finished", result={{"cause": None}})
 
     home = Path({home!r})
-    with workers.cluster() as there:
+    with cluster() as there:
         stopped, _ = t.run(home, t.trials(4), toy, sys.stdout, there.nodes)
     sys.exit(130 if stopped else 0)
 """
@@ -76,13 +77,13 @@ def run(home: Path, some: dict[str, Trial], runner, file=None, nodes: Iterable[N
     show = Show(Console(file=file or io.StringIO(), width=200))
     schedule, shares = Schedule(plan_of(some), Store(home), **searched), Shares(ONE_CPU, list(nodes) or [Node("here", machine_cpus())], 9)
     with Progress([row(Task(name, trial)) for name, trial in some.items()], show) as progress:
-        stopped = workers.run(schedule, home=home, shards=home, shares=shares, progress=progress, row=row, runner=runner)
+        stopped = tune.run(schedule, home=home, shards=home, shares=shares, progress=progress, row=row, runner=runner)
     return stopped, "" if file else show.console.file.getvalue()
 
 
 @pytest.fixture(scope="module")
 def there():
-    with workers.cluster() as there:
+    with cluster() as there:
         yield there
 
 
@@ -285,7 +286,7 @@ def test_ray_has_the_processors_of_this_process_and_hides_its_token(there):
 
 
 def test_a_cluster_that_does_not_answer_is_refused():
-    code = "from studyhub.runner import workers\nwith workers.cluster({address}): pass"
+    code = "from studyhub.runner.workers.cluster import cluster\nwith cluster({address}): pass"
     for address, outside in (("", "127.0.0.1:1"), ("'127.0.0.1:1'", "")):
         environment = os.environ | {"RAY_ADDRESS": outside}
         done = subprocess.run([sys.executable, "-c", code.format(address=address)], env=environment, capture_output=True, text=True)

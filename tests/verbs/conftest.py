@@ -9,7 +9,7 @@ import pytest
 from studyhub import cli
 from studyhub import launch as launching
 from studyhub.catalog import METRICS
-from studyhub.runner import workers
+from studyhub.runner.workers.cluster import cluster as ray_cluster
 from studyhub.study.store import Store
 from studyhub.underway import UnderWay
 
@@ -53,7 +53,7 @@ def studyhub(home, capsys) -> Callable[..., tuple[int, str, str]]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[object]:
     """Start Ray once; every launch in this process finds it there."""
-    with workers.cluster() as nodes:
+    with ray_cluster() as nodes:
         yield nodes
 
 

@@ -26,7 +26,7 @@ from data.conftest import RawCamels
 from studyhub import cli
 from studyhub.data.caravan import CANONICAL, FAO_PET
 from studyhub.data.shards import Shards
-from studyhub.runner import workers
+from studyhub.runner.workers.cluster import cluster as ray_cluster
 from studyhub.study.store import Store
 
 STUDY = """\
@@ -77,7 +77,7 @@ def test_every_verb_prints_an_example_of_itself(verb, capsys, monkeypatch):
 @pytest.fixture(scope="module")
 def cluster():
     """Start Ray once; every launch in this process finds it there."""
-    with workers.cluster() as nodes:
+    with ray_cluster() as nodes:
         yield nodes
 
 

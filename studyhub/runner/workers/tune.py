@@ -17,21 +17,20 @@ from ray.tune.search import Searcher
 
 from studyhub.data.manifest import Where
 from studyhub.errors import StoreError
-from studyhub.runner.attempt import Place, Report, TrialRunner, attempt
+from studyhub.runner.attempt import Place, Report, TrialRunner
 from studyhub.runner.failures import one_line
 from studyhub.runner.pace import ENDED, Row
-from studyhub.runner.precompile import ensure, wanted
 from studyhub.runner.progress import Progress
 from studyhub.runner.schedule import KILLED, LOST, Schedule
 from studyhub.runner.stop import Stop, stopping
 from studyhub.runner.workers import aside
 from studyhub.runner.workers.share import Shares
 from studyhub.runner.workers.waiting import Waiting
+from studyhub.runner.workers.work import TRIAL, Handed, request, work
 from studyhub.study import remote
 from studyhub.study.store import Store
 from studyhub.study.tasks import Task
 
-TRIAL = "trial"
 # How Ray says it, which has no other sign for it.
 WORKER_DIED = "its worker process has died"
 
@@ -70,9 +69,8 @@ def run(
     with stopping(home, progress.warn) as stop, tempfile.TemporaryDirectory(prefix="studyhub-tune-", ignore_cleanup_errors=True) as scratch:
         place = Place(remote.origin(home), shards, stop.path, shares.cpus, shares.device)
         about = _Run(schedule, shares, progress, row, Store(home), stop)
-        work = tune.with_resources(tune.with_parameters(_work, place=place, runner=runner), _request)
         tuner = tune.Tuner(
-            work,
+            tune.with_resources(tune.with_parameters(work, place=place, runner=runner), request),
             tune_config=tune.TuneConfig(
                 search_alg=_Feed(about), num_samples=-1, reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id
             ),
@@ -91,32 +89,6 @@ def run(
         if about.fault is not None:
             raise about.fault
         return stop.asked
-
-
-def _work(config: dict[str, Any], place: Place, runner: TrialRunner | None) -> None:
-    """Run one trial in a worker process. It is taken out of the configuration, which goes back with every report."""
-    task: Task = config.pop(TRIAL).task
-    for kernel in wanted([task.trial], place.device):
-        ensure(kernel)
-    attempt(task, place, tune.report, runner)
-
-
-def _request(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """What Tune is to keep for a trial. Its own choice would be the same for all trials of a run."""
-    return tune.PlacementGroupFactory([{"CPU": config["cpus"], "GPU": config["gpus"]}])
-
-
-class _Handed:
-    """A trial on its way to a worker: one value for Tune, which copies, prints and keeps all configurations."""
-
-    def __init__(self, task: Task):
-        self.task = task
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Handed":
-        return self
-
-    def __repr__(self) -> str:
-        return "trial"
 
 
 class _Run:
@@ -242,7 +214,7 @@ class _Feed(_Unpickled, Searcher):
             task = None if self.about.stop.asked else self.about.next()
             if task is not None:
                 share = self.about.waiting.asked[task.name] = self.about.shares.of(task)
-                return {TRIAL: _Handed(task), "cpus": share.cpus, "gpus": share.gpus}
+                return {TRIAL: Handed(task), "cpus": share.cpus, "gpus": share.gpus}
         return Searcher.FINISHED if self.about.over else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
