@@ -15,7 +15,7 @@ study: .venv/.installed
 # A test may start a dozen processes, each of which would translate the sources anew where the environment forbids them to keep it.
 test: .venv/.installed
 	@$(BIN)/python -m compileall -q studyhub tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed
 	@$(BIN)/ruff check
