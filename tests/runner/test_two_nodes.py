@@ -38,7 +38,7 @@ DRIVER = """
 @pytest.mark.timeout(600)
 def test_a_node_that_is_killed_amid_a_study_costs_no_trial(tmp_path):
     calm, home = tmp_path / "calm", tmp_path / "home"
-    study = chaos.write_study(tmp_path / "two.yaml", trials=chaos.ARMS, epochs=40, updates=30)
+    study = chaos.write_study(tmp_path / "two.yaml", trials=chaos.ARMS, epochs=24, updates=20)
     undisturbed.run(study, calm)
     command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(study), str(home)]
     done = subprocess.run(command, env=os.environ | {"PYTHONUNBUFFERED": "1"}, capture_output=True, text=True, timeout=500)
