@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from ray._private import worker as ray_worker
 from rich.console import Console
 from test_schedule import FakeSearch, FakeStudy
 
@@ -55,6 +56,7 @@ DRIVER = """
     home = Path({home!r})
     with cluster() as there:
         stopped, _ = t.run(home, t.trials(4), toy, sys.stdout, there.nodes)
+    assert "mlflow" not in sys.modules, "seconds are lost before the first trial"
     sys.exit(130 if stopped else 0)
 """
 
@@ -85,6 +87,12 @@ def run(home: Path, some: dict[str, Trial], runner, file=None, nodes: Iterable[N
 def there():
     with cluster() as there:
         yield there
+
+
+def test_ray_starts_what_trials_need_and_no_more(there):
+    started = set(ray_worker._global_node.all_processes)
+    assert {"raylet", "gcs_server"} <= started
+    assert not {"monitor", "log_monitor", "dashboard"} & started, "each takes a second of every launch"
 
 
 def begun(home: Path) -> Counter[int]:
