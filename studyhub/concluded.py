@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from studyhub.errors import StoreError, StudyhubError
 from studyhub.prepared import Prepared
+from studyhub.report.beside import helped
 from studyhub.runner.show import Show
 from studyhub.runner.stop import ENDED, STOPPED
 from studyhub.study import remote
@@ -13,6 +14,7 @@ from studyhub.study.spec import StudySpec
 from studyhub.study.wording import duration
 
 
+@helped()
 def conclude(prepared: Prepared, show: Show, seconds: float, *, stopped: bool = False, only: Collection[str] | None = None) -> int:
     """Write scores and report, print what they say, and return the exit code.
 

@@ -13,6 +13,7 @@ import pandas as pd
 from studyhub.catalog import METRICS
 from studyhub.errors import DataError
 from studyhub.report import kept
+from studyhub.report.drawing.boundaries import Lines
 from studyhub.report.rescored import completed
 from studyhub.study.cells import Cell
 from studyhub.study.epochs import read_epochs
@@ -79,6 +80,7 @@ class Results:
     searches : what each search has tried and chosen, as `Store.searches` gives it
     mlflow : where its runs were written to MLflow last, as `studyhub.runner.mirroring` notes it; None where they were not
     folder : of the study
+    boundaries : lines behind its maps
     """
 
     spec: StudySpec
@@ -92,6 +94,7 @@ class Results:
     searches: Sequence[Mapping[str, Any]] = ()
     mlflow: str | None = None
     folder: Path | None = None
+    boundaries: Lines = ()
 
     def late(self, better: str, than: str, metric: str) -> bool | None:
         """Tell whether a claim was declared when both arms had results already; None where nobody has noted it."""

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results, Run
 from studyhub.report.contents import medians, metric_column
 from studyhub.report.page import Section
@@ -18,8 +19,8 @@ NO_BALANCE = "–"
 
 def section(results: Results, means: pd.DataFrame) -> Section:
     epochs = results.epochs()
-    drawn = tuple(figures.learning_curves(epochs, results.arms)) if len(epochs) else ()
-    return Section("cost", "Cost, convergence and learning", (schemes(results, means),), figures=drawn, folded=(cost(results),))
+    drawn = (Later(figures.learning_curves, epochs, results.arms),) if len(epochs) else ()
+    return Section("cost", "Cost, convergence and learning", (schemes(results, means),), drawings=drawn, folded=(cost(results),))
 
 
 def schemes(results: Results, means: pd.DataFrame) -> Table:

@@ -1,17 +1,13 @@
 """Sections of figures: scores over basins, on maps, and days of chosen basins."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TypeVar
 
 import pandas as pd
 
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.contents import MAIN
-from studyhub.report.drawing.ground import Lines
-from studyhub.report.figures import Figure
-from studyhub.report.interactive.chart import Interactive
 from studyhub.report.interactive.explorer import explorer
 from studyhub.report.interactive.hydrographs import MOST_ARMS, basins_to_show, hydrographs
 from studyhub.report.page import Section
@@ -22,7 +18,6 @@ from studyhub.stats.summary import judged, per_basin
 DRAWN = ("nse", "kge")  # metrics whose distribution over basins is drawn
 LEADING = "kge"  # what maps and hydrographs go by where no claim names a metric
 MAPPED_CLAIMS = 3
-Drawn = TypeVar("Drawn", Figure, Interactive)
 
 
 class Drawing:
@@ -54,19 +49,20 @@ class Drawing:
         return claimed or ([(arms[1], arms[0], LEADING)] if len(arms) > 1 else [])
 
     def distributions(self) -> Section:
-        drawn = [figures.ecdf(self.flat, self.arms, metric) for metric in dict.fromkeys((*DRAWN, self.leading))]
-        return Section("distributions", "Over basins", figures=_there(drawn) if len(self.flat) else ())
+        drawn = [Later(figures.ecdf, self.flat, self.arms, metric) for metric in dict.fromkeys((*DRAWN, self.leading))]
+        return Section("distributions", "Over basins", drawings=tuple(drawn) if len(self.flat) else ())
 
     def maps(self) -> Section:
         """Scores of the arms of the first claim, and the differences of the first few claims."""
         if self.flat.empty:
             return Section("maps", "Maps")
-        basins, pairs = self.results.basins, self.pairs
+        basins, pairs, lines = self.results.basins, self.pairs, self.results.boundaries
         of = list(dict.fromkeys(pairs[0][:2])) if pairs else self.results.scored_arms[:1]
         shown = self.flat.loc[self.flat["arm"].isin(of)]
-        drawn = [figures.score_map(shown, basins, arm, pairs[0][2] if pairs else LEADING) for arm in of]
-        drawn += [figures.difference_map(self.judged.reset_index(), basins, *pair) for pair in pairs]
-        return Section("maps", "Maps", figures=_there(drawn), notes=self._missing_places())
+        drawn = [Later(figures.score_map, shown, basins, arm, pairs[0][2] if pairs else LEADING, lines) for arm in of]
+        judged = self.judged.reset_index()
+        drawn += [Later(figures.difference_map, judged, basins, *pair, lines) for pair in pairs]
+        return Section("maps", "Maps", drawings=tuple(drawn), notes=self._missing_places())
 
     def _missing_places(self) -> tuple[str, ...]:
         """Say why there is no map."""
@@ -89,7 +85,7 @@ class Drawing:
         notes = self._missing_days()
         if len(shown) < len(self.results.scored_arms):
             notes += (f"Drawn are {len(shown)} of {len(self.results.scored_arms)} arms, those of the claims first.",)
-        return Section("hydrographs", "Hydrographs", figures=_there(drawn), interactive=_there([live]), notes=notes)
+        return Section("hydrographs", "Hydrographs", drawings=tuple(drawn), interactive=(live,) if live else (), notes=notes)
 
     def _more(self, titles: dict[str, str]) -> dict[str, str]:
         """Titles of all basins whose hydrographs the page has room for, those that are drawn on it first."""
@@ -99,10 +95,11 @@ class Drawing:
         known = self.results.data.get("basins") or {}
         return {basin: titles.get(basin) or f"{basin} {(known.get(basin) or {}).get('name') or ''}".strip() for basin in more}
 
-    def explore(self, lines: Lines = ()) -> Section:
+    def explore(self) -> Section:
         """Any metric of any two arms, beginning with the first claim."""
-        chart = explorer(self.results, self.flat.set_index(["arm", "basin"]), self.pairs[0] if self.pairs else None, lines)
-        return Section("explore", "Explore", interactive=_there([chart]))
+        start = self.pairs[0] if self.pairs else None
+        chart = explorer(self.results, self.flat.set_index(["arm", "basin"]), start, self.results.boundaries)
+        return Section("explore", "Explore", interactive=(chart,) if chart else ())
 
     def _missing_days(self) -> tuple[str, ...]:
         """Say which simulated days are not here."""
@@ -111,15 +108,11 @@ class Drawing:
             return ()
         return (f"Of {len(lacking)} finished trials the simulated days are not here: an archive holds them where it was asked to.",)
 
-    def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Figure:
+    def _hydrograph(self, simulation: pd.DataFrame, place: Place) -> Later:
         days = shown_days(simulation, place.basin, self.results.spec.split.test)
         there = simulation["date"].between(pd.Timestamp(days.start), pd.Timestamp(days.end)) & (simulation["basin"] == place.basin)
         shown = simulation.loc[there]
-        figure = figures.hydrograph(shown.drop(columns="seed"), self.arms, place.basin, place.name, place.title)
         seeds = shown.groupby("seed", sort=False)["arm"].agg(lambda arms: ", ".join(dict.fromkeys(arms))).to_dict()
         which = "; ".join(f"seed {seed}: {arms}" if len(seeds) > 1 else f"seed {seed}" for seed, arms in seeds.items())
-        return replace(figure, caption=f"{figure.caption} One training of each arm ({which}).")
-
-
-def _there(drawn: Sequence[Drawn | None]) -> tuple[Drawn, ...]:
-    return tuple(figure for figure in drawn if figure is not None)
+        remark = f"One training of each arm ({which})."
+        return Later(figures.hydrograph, shown.drop(columns="seed"), self.arms, place.basin, place.name, place.title, remark)

@@ -7,9 +7,10 @@ import numpy as np
 
 from studyhub.catalog import IDEALS, METRICS
 from studyhub.report import claims, figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.contents import MAIN
-from studyhub.report.figures import Effect, Figure
+from studyhub.report.figures import Effect
 from studyhub.report.page import Section
 from studyhub.stats.compare import Comparison, Question
 from studyhub.stats.phrases import equals
@@ -80,13 +81,13 @@ def section(results: Results, comparisons: Sequence[Comparison], explored: Seque
         "claims",
         "Claims" if comparisons else "Effects",
         declared,
-        figures=tuple(figure for figure in drawn if figure is not None),
+        drawings=drawn,
         folded=(*((dropped,) if len(dropped.data) else ()), *((claims.exploratory(explored),) if explored else ())),
         notes=tuple(notes),
     )
 
 
-def ranking(results: Results, comparisons: Sequence[Comparison]) -> list[Figure | None]:
+def ranking(results: Results, comparisons: Sequence[Comparison]) -> list[Later]:
     """All arms ranked by the metric of the first claim, and by KGE; nothing for two arms, of which ranks tell no more than who won."""
     arms = results.comparable()[0]
     if len(arms) < LEAST:
@@ -95,19 +96,20 @@ def ranking(results: Results, comparisons: Sequence[Comparison]) -> list[Figure 
     return [_ranking(results, friedman) for friedman in found if friedman is not None]
 
 
-def _ranking(results: Results, found: Friedman) -> Figure | None:
+def _ranking(results: Results, found: Friedman) -> Later:
     told = (
         f"{len(found.mean_ranks)} arms in the {found.n} basins that all of them have; Friedman's test that they differ at all: "
         f"{equals(found.p_value)}; critical difference by Nemenyi's test at 5 % (Demšar 2006). Basins count as independent "
         "here: an overview, to which the claims are the answer."
     )
-    return figures.critical_difference(found.mean_ranks, found.critical_difference, found.cliques, results.arms, found.metric, told)
+    ranks = (found.mean_ranks, found.critical_difference, found.cliques)
+    return Later(figures.critical_difference, *ranks, results.arms, found.metric, told)
 
 
-def effects(comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Figure | None:
+def effects(comparisons: Sequence[Comparison], explored: Sequence[Comparison]) -> Later:
     """Forest plot of the claims, then of what was only looked at."""
     found = [_effect(c, claimed) for cs, claimed in ((comparisons, True), (explored, False)) for c in cs if c.hodges_lehmann is not None]
-    return figures.forest([effect for effect in found if effect is not None])
+    return Later(figures.forest, [effect for effect in found if effect is not None])
 
 
 def _effect(c: Comparison, claimed: bool) -> Effect | None:

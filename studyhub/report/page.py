@@ -1,13 +1,14 @@
 """The page: sections of tables, figures and charts, put into HTML that needs nothing from outside."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from studyhub.report.answer import Answer
+from studyhub.report.beside import Later, all_of
 from studyhub.report.document import Document
 from studyhub.report.downloads import File, files, links
 from studyhub.report.drawing.svg import themed
@@ -16,12 +17,17 @@ from studyhub.report.interactive.chart import Interactive
 from studyhub.report.interactive.script import json_block, policy, scripts
 from studyhub.report.tables import Table
 
+Drawn = Figure | Sequence[Figure] | None
+
 LONG = 18  # characters from which a cell may break into lines
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. ``folded`` tables, and a ``text``, are shown when they are asked for; ``files`` are only to be downloaded."""
+    """A part of the page. ``folded`` tables, and a ``text``, are shown when they are asked for; ``files`` are only to be downloaded.
+
+    ``drawings`` become figures once `drawn` has them; a drawing may turn out to be of nothing, or of several figures.
+    """
 
     name: str
     title: str
@@ -34,11 +40,26 @@ class Section:
     documents: tuple[Document, ...] = ()
     text_title: str = ""
     text: str = ""
+    drawings: tuple[Later[Drawn], ...] = ()
 
     @property
     def empty(self) -> bool:
         shown = (self.tables, self.figures, self.folded, self.files, self.interactive, self.notes, self.documents, self.text)
         return not any(shown)
+
+
+def drawn(sections: Sequence[Section]) -> list[Section]:
+    """The same sections with all their drawings made."""
+    made = iter(all_of([drawing for section in sections for drawing in section.drawings]))
+    found = []
+    for section in sections:
+        figures = [figure for _ in section.drawings for figure in _figures(next(made))]
+        found.append(replace(section, figures=(*section.figures, *figures), drawings=()))
+    return found
+
+
+def _figures(drawn: Drawn) -> Sequence[Figure]:
+    return [] if drawn is None else [drawn] if isinstance(drawn, Figure) else drawn
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from studyhub.catalog import PHYSICS
 from studyhub.physics.routing import ROUTE_A, ROUTE_B
 from studyhub.physics.structure import Parameter
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, decimals, frame, significant
@@ -25,13 +26,12 @@ def section(results: Results) -> Section:
     if found.empty:
         return Section("parameters", "Parameters")
     kept = found.loc[found["parameter"].isin(list(bounds))]
-    maps = [figures.parameter_map(kept, results.basins, bounds[name], results.arms) for name in MAPPED if name in bounds]
-    drawn = [figures.ranges(kept, bounds, results.arms, NEAR), *maps]
+    maps = [Later(figures.parameter_map, kept, results.basins, bounds[name], results.arms) for name in MAPPED if name in bounds]
     return Section(
         "parameters",
         "Parameters",
         (near_bounds(results, kept, bounds),),
-        figures=tuple(figure for figure in drawn if figure is not None),
+        drawings=(Later(figures.ranges, kept, bounds, results.arms, NEAR), *maps),
         folded=(spread(results, kept, bounds),),
     )
 

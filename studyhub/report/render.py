@@ -1,13 +1,9 @@
 """From a study's results to the files of its report."""
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-
-from threadpoolctl import threadpool_limits
 
 from studyhub.catalog import METRICS
 from studyhub.report import (
@@ -27,12 +23,12 @@ from studyhub.report import (
     untrained,
 )
 from studyhub.report.answer import answer
+from studyhub.report.beside import steady
 from studyhub.report.collect import Results, Run, collect
 from studyhub.report.drawing.boundaries import read_boundaries
-from studyhub.report.drawing.ground import Lines, behind
 from studyhub.report.drawn import Drawing
 from studyhub.report.files import write
-from studyhub.report.page import Page, Section
+from studyhub.report.page import Page, Section, drawn
 from studyhub.report.several import join
 from studyhub.stats.compare import Comparison, compare, explore
 from studyhub.stats.places import Places
@@ -51,49 +47,35 @@ def report(store: Store, name: str, out: Path, boundaries: Path | None = None) -
     return report_together([(store, name)], out, boundaries)
 
 
+@steady()
 def report_together(studies: Sequence[tuple[Store, str]], out: Path, boundaries: Path | None = None) -> Path:
     """Write one report of several studies, each given by its store and its name; of one alone it is that study's own."""
     lines = read_boundaries(boundaries) if boundaries else ()
-    # Matrices are small here: a second thread would but wait for the first, and round otherwise on another machine.
-    with threadpool_limits(1, "blas"), _seldom_collected():
-        found = [collect(store, name) for store, name in studies]
-        return write(compose(found[0], lines) if len(found) == 1 else together(found, lines), out)
+    found = [replace(collect(store, name), boundaries=lines) for store, name in studies]
+    return write(compose(found[0]) if len(found) == 1 else together(found), out)
 
 
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Drawings are many small objects that live until they are written; to look through them again and again is a sixth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+@steady()
+def compose(results: Results) -> Page:
+    """Put a study's results into sections."""
+    places = Places(results.basins)
+    comparisons = compare(results.scores, effects.declared(results), places=places, margin=results.spec.margin)
+    return _page(results, comparisons, (results,), _sections(results, places, comparisons, (results,)))
 
 
-def compose(results: Results, boundaries: Lines = ()) -> Page:
-    """Put a study's results into sections; ``boundaries`` are drawn behind its maps."""
-    with behind(boundaries):
-        places = Places(results.basins)
-        comparisons = compare(results.scores, effects.declared(results), places=places, margin=results.spec.margin)
-        return _page(results, comparisons, (results,), _sections(results, places, comparisons, (results,), boundaries))
-
-
-def together(studies: Sequence[Results], boundaries: Lines = ()) -> Page:
+@steady()
+def together(studies: Sequence[Results]) -> Page:
     """Put the results of several studies into sections; the claims of each are tested on its own trials."""
-    with behind(boundaries):
-        joined = join(studies)
-        wholes = [part.whole for part in joined.parts]
-        comparisons = [
-            c for whole in wholes for c in compare(whole.scores, effects.declared(whole), places=whole.basins, margin=whole.spec.margin)
-        ]
-        sections = (several.section(joined), *_sections(joined, Places(joined.basins), comparisons, wholes, boundaries))
-        return _page(joined, comparisons, wholes, sections)
+    joined = join(studies)
+    wholes = [part.whole for part in joined.parts]
+    comparisons = [
+        c for whole in wholes for c in compare(whole.scores, effects.declared(whole), places=whole.basins, margin=whole.spec.margin)
+    ]
+    sections = (several.section(joined), *_sections(joined, Places(joined.basins), comparisons, wholes))
+    return _page(joined, comparisons, wholes, sections)
 
 
-def _sections(
-    results: Results, places: Places, comparisons: Sequence[Comparison], studies: Sequence[Results], lines: Lines
-) -> tuple[Section, ...]:
+def _sections(results: Results, places: Places, comparisons: Sequence[Comparison], studies: Sequence[Results]) -> tuple[Section, ...]:
     """Sections from what matters most to what made it.
 
     Parameters
@@ -106,17 +88,17 @@ def _sections(
     asked = effects.affordable(others, len(set(results.scores["basin"])))
     explored = explore(results.scores, asked, places=places, margin=results.spec.margin)
     means = per_basin(results.scores, list(METRICS))
-    drawn = Drawing(results, means, comparisons)
+    drawing = Drawing(results, means, comparisons)
     return (
         effects.section(results, comparisons, explored, len(others) - len(asked)),
         _compared(results),
         _unfinished(results),
         scored.section(results, means),
-        drawn.distributions(),
-        strata.section(results, drawn),
-        drawn.maps(),
-        drawn.explore(lines),
-        drawn.hydrographs(),
+        drawing.distributions(),
+        strata.section(results, drawing),
+        drawing.maps(),
+        drawing.explore(),
+        drawing.hydrographs(),
         untrained.section(results, means),
         parameters.section(results),
         surface.section(results),
@@ -136,7 +118,7 @@ def _page(results: Results, comparisons: Sequence[Comparison], studies: Sequence
         running=any(run.state == "running" for study in studies for run in study.runs),
         answer=answer(results, comparisons),
         made=made(results.runs),
-        sections=tuple(section for section in sections if not section.empty),
+        sections=tuple(section for section in drawn(sections) if not section.empty),
         colours=figures.colours(results.arms),
     )
 
@@ -153,7 +135,7 @@ def _numbered(sections: Sequence[Section], names: Sequence[str]) -> list[Section
             tables=tuple(replace(table, name=f"{table.name}_{number}") for table in section.tables),
             figures=tuple(figure.named(f"{figure.name}_{number}") for figure in section.figures),
         )
-        for number, (section, name) in enumerate(zip(sections, names, strict=True), 1)
+        for number, (section, name) in enumerate(zip(drawn(sections), names, strict=True), 1)
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from studyhub.catalog import METRICS
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, frame
@@ -17,8 +18,8 @@ def section(results: Results) -> Section:
         "how far the best tenth of the configurations, but five at least, differs in it from all that were tried; shares of the sum, means "
         "over folds. Told from ten trainings on, and rough below a hundred; a parameter searched in a narrow range looks unimportant."
     )
-    drawn = figures.importances(importances(results), results.arms, caption)
-    return Section("importance", "What mattered in the search", figures=(drawn,) if drawn else ())
+    drawn = Later(figures.importances, importances(results), results.arms, caption)
+    return Section("importance", "What mattered in the search", drawings=(drawn,))
 
 
 def importances(results: Results) -> dict[str, dict[str, float]]:

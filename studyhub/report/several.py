@@ -180,6 +180,7 @@ def _joined(parts: tuple[Part, ...], shared: tuple[str, ...]) -> Joined:
         data=dict(first.data) | {"basins": known},
         declared={claim: told for part in parts for claim, told in part.whole.declared.items()},
         searches=[entry for part in parts for entry in part.whole.searches],
+        boundaries=first.boundaries,
         parts=parts,
         shared=shared,
     )

@@ -7,9 +7,9 @@ import pandas as pd
 
 from studyhub.catalog import METRICS
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.contents import MAIN, metric_column
-from studyhub.report.figures import Figure
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, decimals, frame, whole
 from studyhub.stats.summary import medians
@@ -36,7 +36,7 @@ def section(results: Results) -> Section:
         "split",
         "Split",
         (_folds(results, split), *((out,) if len(out.data) else ())),
-        figures=(drawn,) if drawn else (),
+        drawings=(drawn,) if drawn else (),
         notes=tuple(filter(None, (_told(results, split), _flagged(results)))),
     )
 
@@ -71,7 +71,7 @@ def _flagged(results: Results) -> str:
     return f"Quality: {some} of {len(basins)} basins of the study are flagged by at least one check{by}."
 
 
-def _map(results: Results, split: Mapping[str, Any]) -> Figure | None:
+def _map(results: Results, split: Mapping[str, Any]) -> Later | None:
     if results.lists is None or results.lists.hash != split["hash"] or results.basins.empty:
         return None
     groups, grey = _roles(results.lists)
@@ -80,7 +80,8 @@ def _map(results: Results, split: Mapping[str, Any]) -> Figure | None:
     order = list(dict.fromkeys(groups.values()))
     order = [*(group for group in order if group not in grey), *(group for group in order if group in grey)]
     what = "Basins by the fold in which they are tested" if len(split["folds"]) > 1 else "Basins by what they are for"
-    return figures.group_map(place, figures.looks(order, grey), "map_split", "Where basins train and are tested", what)
+    title = "Where basins train and are tested"
+    return Later(figures.group_map, place, figures.looks(order, grey), "map_split", title, what, results.boundaries)
 
 
 def _roles(lists: Frozen) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from studyhub.catalog import METRICS
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.contents import metric_column
 from studyhub.report.drawn import Drawing
@@ -48,19 +49,19 @@ def section(results: Results, drawing: Drawing) -> Section:
     found = strata(results)
     if not found or drawing.flat.empty:
         return Section("strata", "By kind of basin")
-    drawn = []
+    drawn: list[Later] = []
     for stratum in found:
         if stratum.key == "climate" or stratum.key in DRAWN:
             basins = pd.DataFrame({"basin": stratum.groups.index, stratum.key: stratum.groups.to_numpy()})
             basins[stratum.key] = basins[stratum.key].astype(stratum.groups.dtype)
             metrics = ("nse", "kge") if stratum.key == "climate" else ("kge",)
-            drawn += [figures.boxes(drawing.flat, basins, results.arms, metric, stratum.key, stratum.name) for metric in metrics]
+            drawn += [Later(figures.boxes, drawing.flat, basins, results.arms, metric, stratum.key, stratum.name) for metric in metrics]
     claimed = claims(results, drawing, found)
     return Section(
         "strata",
         "By kind of basin",
         (medians(results, drawing, found),),
-        figures=tuple(figure for figure in drawn if figure is not None),
+        drawings=tuple(drawn),
         folded=(claimed,) if len(claimed.data) else (),
     )
 

@@ -12,8 +12,9 @@ import pandas as pd
 from studyhub.catalog import METRICS
 from studyhub.physics.structure import Parameter
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
-from studyhub.report.figures import Figure, Plane
+from studyhub.report.figures import Plane
 from studyhub.report.page import Section
 from studyhub.report.parameters import bounds_of
 from studyhub.report.tables import Column, Table, decimals, frame, significant, whole
@@ -30,10 +31,10 @@ def section(results: Results) -> Section:
     title = "KGE surface" if {plane.metric for plane in planes} <= {"kge"} else "Surfaces of scores"
     if not planes:
         return Section("surface", title)
-    drawn = [figure for plane in list(planes)[:PLANES] for figure in _drawn(results, plane, planes[plane])]
+    drawn = [drawing for plane in list(planes)[:PLANES] for drawing in _drawn(results, plane, planes[plane])]
     left = len(planes) - PLANES
     notes = (f"{left} more pairs of parameters are in {FILE}, and not drawn.",) if left > 0 else ()
-    return Section("surface", title, figures=tuple(drawn), folded=(summary(planes, results.arms),), notes=notes)
+    return Section("surface", title, drawings=tuple(drawn), folded=(summary(planes, results.arms),), notes=notes)
 
 
 def _planes(table: pd.DataFrame, bounds: Mapping[str, Parameter]) -> dict[Plane, pd.DataFrame]:
@@ -60,7 +61,7 @@ def read(results: Results) -> pd.DataFrame:
     return table.loc[np.array(kept, dtype=bool)]
 
 
-def _drawn(results: Results, plane: Plane, rows: pd.DataFrame) -> list[Figure]:
+def _drawn(results: Results, plane: Plane, rows: pd.DataFrame) -> list[Later]:
     arms = [arm for arm in results.arms if arm in set(rows["arm"])]
     basins = list(dict.fromkeys(rows["basin"]))
     remark = f"One training of each arm (seed {', '.join(str(seed) for seed in dict.fromkeys(rows['seed']))})."
@@ -69,8 +70,7 @@ def _drawn(results: Results, plane: Plane, rows: pd.DataFrame) -> list[Figure]:
     blocks = [
         (some, where) for some in _parts(arms[:ARMS], figures.SURFACE_COLUMNS) for where in _parts(basins[:BASINS], figures.SURFACE_ROWS)
     ]
-    found = [figures.surfaces(rows, plane, *block, remark, part) for part, block in enumerate(blocks, 1)]
-    return [figure for figure in found if figure is not None]
+    return [Later(figures.surfaces, rows, plane, *block, remark, part) for part, block in enumerate(blocks, 1)]
 
 
 def _parts(names: Sequence[str], most: int) -> list[Sequence[str]]:

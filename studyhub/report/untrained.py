@@ -7,6 +7,7 @@ import pandas as pd
 
 from studyhub.catalog import METRICS, SIGNATURES
 from studyhub.report import figures
+from studyhub.report.beside import Later
 from studyhub.report.collect import Results
 from studyhub.report.contents import medians, metric_column
 from studyhub.report.figures import Quantity
@@ -26,13 +27,13 @@ def section(results: Results, means: pd.DataFrame) -> Section:
     signatures = results.signatures()
     if signatures.empty and not _judged(results, (*OF_ET, *OF_SNOW)):
         return Section("untrained", "Beyond discharge")
-    drawn = [figures.scatter(signatures, results.arms, BFI, BFI_TOLD), figures.scatter(signatures, results.arms, ET, ET_TOLD)]
+    drawn = [Later(figures.scatter, signatures, results.arms, of, told) for of, told in ((BFI, BFI_TOLD), (ET, ET_TOLD))]
     correlations, errors = _signatures(results, signatures)
     return Section(
         "untrained",
         "Beyond discharge",
         (physics(results, means, signatures),),
-        figures=tuple(figure for figure in drawn if figure is not None),
+        drawings=tuple(drawn),
         folded=(correlations, errors) if len(correlations.data) else (),
     )
 

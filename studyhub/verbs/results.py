@@ -38,7 +38,7 @@ def report(
 
     Example: studyhub report my_study
     """
-    from studyhub.report.render import report_together
+    from studyhub.report.beside import helped
     from studyhub.study import remote
     from studyhub.study.store import Store
 
@@ -50,7 +50,10 @@ def report(
         remote.pull(place, name, want=remote.REPORT)
     first, name = places[0]
     folder = out or remote.reports(first) / _called([name for _, name in places])
-    page = report_together([(Store(place), name) for place, name in places], folder, boundaries)
+    with helped():
+        from studyhub.report.render import report_together
+
+        page = report_together([(Store(place), name) for place, name in places], folder, boundaries)
     if len(places) == 1:
         remote.push(first, name, page.parent)
     print(page)

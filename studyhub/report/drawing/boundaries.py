@@ -1,15 +1,15 @@
 """Boundaries to draw behind maps, such as coasts or countries, out of a GeoJSON file (RFC 7946)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from studyhub.errors import DataError
-from studyhub.report.drawing.ground import Lines
 
+Lines = Sequence[np.ndarray]  # each [point, (lon, lat)] in degrees
 LARGEST = 64_000_000  # bytes of a file
 POINTS = 20_000  # that are drawn at most: more cannot be told apart on a page
 DEPTH = 20  # of geometries within geometries

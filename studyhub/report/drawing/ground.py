@@ -1,34 +1,18 @@
 """The ground that maps are drawn on: where basins are, and axes of longitude and latitude."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
+from studyhub.report.drawing.boundaries import Lines
 from studyhub.report.drawing.canvas import RIGHT, TOP, WIDTH, Canvas
 
 SIDE = 34.0  # points for the labels of latitudes
 DEGREES = 20.0  # points for the labels of longitudes
 LOWEST, HIGHEST = 120.0, 250.0  # points, height of a map
 EDGE = "#3d444b"  # around marks
-
-Lines = Sequence[np.ndarray]  # each [point, (lon, lat)] in degrees
-_behind: ContextVar[Lines] = ContextVar("_behind", default=())
-
-
-@contextmanager
-def behind(lines: Lines) -> Iterator[None]:
-    """Draw these lines behind every map that is made within."""
-    before = _behind.set(lines)
-    try:
-        yield
-    finally:
-        _behind.reset(before)
 
 
 def places(basins: pd.DataFrame) -> pd.DataFrame:
@@ -45,14 +29,14 @@ def height_of(data: pd.DataFrame) -> float:
     return TOP + _frame(data)[-1] + DEGREES
 
 
-def ground(sheet: Canvas, data: pd.DataFrame) -> Axes:
-    """Axes at the top of the sheet that hold all basins."""
+def ground(sheet: Canvas, data: pd.DataFrame, lines: Lines) -> Axes:
+    """Axes at the top of the sheet that hold all basins, the ``lines`` of boundaries behind them."""
     west, east, south, north, height = _frame(data)
     axes = sheet.axes(SIDE, TOP, WIDTH - SIDE - RIGHT, height)
     axes.set(xlim=(west, east), ylim=(south, north))
     axes.spines[:].set(visible=True, color="#b9c1c9")
-    if lines := [line for line in _behind.get() if _near(line, west, east, south, north)]:
-        axes.add_collection(LineCollection(lines, colors="#b9c1c9", linewidths=0.5, zorder=0.5), autolim=False)
+    if near := [line for line in lines if _near(line, west, east, south, north)]:
+        axes.add_collection(LineCollection(near, colors="#b9c1c9", linewidths=0.5, zorder=0.5), autolim=False)
     for side, (minus, plus), bins in ((axes.xaxis, "WE", 5), (axes.yaxis, "SN", 4)):
         side.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10]))
         side.set_major_formatter(lambda value, _, ends=(minus, plus): f"{abs(value):g}°{ends[int(value > 0)] if value else ''}")

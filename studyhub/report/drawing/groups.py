@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from studyhub.report.drawing.boundaries import Lines
 from studyhub.report.drawing.canvas import COLOURS, Figure, Key, canvas, legend_height
 from studyhub.report.drawing.ground import EDGE, ground, height_of, places, size_of_marks
 from studyhub.report.drawing.names import basins_in_words, plain, stem
@@ -25,7 +26,7 @@ def looks(groups: Sequence[str], grey: Sequence[str] = ()) -> dict[str, Key]:
     return found | {group: Key(group, GREY, mark="o") for group in groups if group in grey}
 
 
-def group_map(basins: pd.DataFrame, keys: Mapping[str, Key], name: str, title: str, what: str) -> Figure | None:
+def group_map(basins: pd.DataFrame, keys: Mapping[str, Key], name: str, title: str, what: str, lines: Lines = ()) -> Figure | None:
     """Basins coloured by group; None where no basin has coordinates.
 
     Parameters
@@ -33,6 +34,7 @@ def group_map(basins: pd.DataFrame, keys: Mapping[str, Key], name: str, title: s
     basins : basin, lat, lon (degrees), group, and told, which a browser shows at the basin
     keys : group -> how it looks, in the order of the legend, as `looks` gives them; the last one is drawn first
     what : what the groups are, the begin of the caption
+    lines : boundaries, drawn behind
     """
     placed = places(basins)
     if placed.empty:
@@ -43,7 +45,7 @@ def group_map(basins: pd.DataFrame, keys: Mapping[str, Key], name: str, title: s
     legend = [Key(f"{plain(group)} ({counts[group]})", key.colour, mark=key.mark) for group, key in shown.items()]
     height, size = height_of(data), size_of_marks(len(data))
     with canvas(height + 4 + legend_height(legend)) as sheet:
-        axes = ground(sheet, data)
+        axes = ground(sheet, data, lines)
         for group, key in reversed(shown.items()):
             rows = data.loc[data["group"] == group]
             edge = 0.35 if size > 12 else 0.0

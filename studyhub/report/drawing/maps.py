@@ -12,6 +12,7 @@ from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
 from studyhub.catalog import METRICS
+from studyhub.report.drawing.boundaries import Lines
 from studyhub.report.drawing.canvas import RIGHT, SOFT, WIDTH, Canvas, Figure, canvas
 from studyhub.report.drawing.ground import EDGE, SIDE, ground, height_of, places, size_of_marks
 from studyhub.report.drawing.names import SIZE, basins_in_words, number, plain, shorten, stem
@@ -40,7 +41,7 @@ class _Scale:
         return "both" if below and above else "min" if below else "max" if above else "neither"
 
 
-def score_map(per_basin: pd.DataFrame, basins: pd.DataFrame, arm: str, metric: str) -> Figure | None:
+def score_map(per_basin: pd.DataFrame, basins: pd.DataFrame, arm: str, metric: str, lines: Lines = ()) -> Figure | None:
     """A metric of an arm in each basin, coloured by the range of all arms in ``per_basin``: so maps of the same table can be compared.
 
     None where no basin with a score has coordinates.
@@ -66,11 +67,11 @@ def score_map(per_basin: pd.DataFrame, basins: pd.DataFrame, arm: str, metric: s
     told = [f"basin {basin}: {found.label} {number(score)}" for basin, score in zip(data["basin"], data["score"], strict=True)]
     table = data.rename(columns={"score": column(metric), "lat": "lat_degrees", "lon": "lon_degrees"})
     with canvas(height_of(data) + BAR) as sheet:
-        _draw(sheet, data, told, scale)
+        _draw(sheet, data, told, scale, lines)
         return sheet.figure(stem("map", metric, arm), f"{heading(metric)} of {name}", caption, table)
 
 
-def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, than: str, metric: str) -> Figure | None:
+def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, than: str, metric: str, lines: Lines = ()) -> Figure | None:
     """Where ``better`` is better than ``than``: the difference of their scores, as `stats.summary.judged` gives them.
 
     None where no basin with both scores has coordinates.
@@ -97,7 +98,7 @@ def difference_map(per_basin: pd.DataFrame, basins: pd.DataFrame, better: str, t
     told = [f"basin {basin}: {number(score)}" for basin, score in zip(data["basin"], data["score"], strict=True)]
     drawn = data.rename(columns={"score": f"difference_{column(metric)}", "lat": "lat_degrees", "lon": "lon_degrees"})
     with canvas(height_of(data) + BAR + SIZE + 4) as sheet:
-        _draw(sheet, data, told, scale)
+        _draw(sheet, data, told, scale, lines)
         _ends(sheet, names, rising)
         return sheet.figure(stem("difference", metric, better, than), f"Difference in {label}: {names[0]} minus {names[1]}", caption, drawn)
 
@@ -138,8 +139,8 @@ def _missing(data: pd.DataFrame, unplaced: int) -> str:
     return told + (f" Without coordinates: {basins_in_words(unplaced)}." if unplaced else "")
 
 
-def _draw(sheet: Canvas, data: pd.DataFrame, told: Sequence[str], scale: _Scale) -> None:
-    axes = ground(sheet, data)
+def _draw(sheet: Canvas, data: pd.DataFrame, told: Sequence[str], scale: _Scale, lines: Lines) -> None:
+    axes = ground(sheet, data, lines)
     values = data["score"].to_numpy("float64")
     known, size = np.isfinite(values), size_of_marks(len(data))
     norm, colours = scale.colouring()

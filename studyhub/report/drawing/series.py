@@ -21,13 +21,14 @@ TICKS = 0.08  # least distance of two ticks on an axis of square roots, as a sha
 SPAN = 10.0  # ratio of largest to smallest value from which an axis is logarithmic
 
 
-def hydrograph(simulation: pd.DataFrame, arms: Sequence[str], basin: str, name: str, title: str) -> Figure:
+def hydrograph(simulation: pd.DataFrame, arms: Sequence[str], basin: str, name: str, title: str, remark: str = "") -> Figure:
     """Observed and simulated discharge of a basin, of those ``arms`` that have rows.
 
     Parameters
     ----------
     simulation : one row per arm and day: arm, basin, date, qobs, qsim (mm/d); only the days to show
     arms : all arms of the study, for their colours
+    remark : the caption's last sentence
     """
     data = _rows(simulation, arms, basin)
     shown = keys(arms, list(data["arm"]))
@@ -42,7 +43,8 @@ def hydrograph(simulation: pd.DataFrame, arms: Sequence[str], basin: str, name: 
         cut = _discharge_axis(axes, data)
         _dates(axes, data["date"].to_numpy("datetime64[D]"))
         sheet.legend(legend, TOP + FLOW + BELOW)
-        return sheet.figure(stem(name), title, _told(data, observed, basin) + cut, data)
+        caption = f"{_told(data, observed, basin)}{cut} {remark}".strip()
+        return sheet.figure(stem(name), title, caption, data)
 
 
 def _rows(simulation: pd.DataFrame, arms: Sequence[str], basin: str) -> pd.DataFrame:

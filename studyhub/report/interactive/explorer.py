@@ -8,7 +8,8 @@ import pandas as pd
 
 from studyhub.catalog import METRICS
 from studyhub.report.collect import Results
-from studyhub.report.drawing.ground import Lines, places
+from studyhub.report.drawing.boundaries import Lines
+from studyhub.report.drawing.ground import places
 from studyhub.report.drawing.names import plain
 from studyhub.report.drawing.view import column, distance, heading
 from studyhub.report.figures import colours
