@@ -44,7 +44,7 @@ class Section:
 
     @property
     def empty(self) -> bool:
-        shown = (self.tables, self.figures, self.folded, self.files, self.interactive, self.notes, self.documents, self.text)
+        shown = (self.tables, self.figures, self.folded, self.files, self.interactive, self.notes, self.documents, self.text, self.drawings)
         return not any(shown)
 
 

@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 
 from studyhub.report import claims, effects
+from studyhub.report.beside import all_of
 from studyhub.report.collect import collect
 from studyhub.report.figures import Effect, critical_difference, forest
+from studyhub.report.page import drawn
 from studyhub.stats.compare import compare, explore
 
 ARMS = ("sequential", "implicit", "third")
@@ -12,7 +14,9 @@ ARMS = ("sequential", "implicit", "third")
 
 def section(results):
     comparisons = compare(results.scores, effects.declared(results), places=results.basins)
-    return effects.section(results, comparisons, explore(results.scores, effects.others(results), places=results.basins))
+    explored = explore(results.scores, effects.others(results), places=results.basins)
+    (found,) = drawn([effects.section(results, comparisons, explored)])
+    return found
 
 
 def test_claims_stand_first_and_what_was_only_looked_at_is_told_apart(toy):
@@ -49,7 +53,7 @@ def test_no_effect_no_figure():
 
 def test_arms_are_ranked_and_those_not_told_apart_are_joined(toy):
     results = collect(toy.write(arms=ARMS, claims=(("implicit", "sequential", "kge"),)).end().store, "toy")
-    (figure,) = effects.ranking(results, compare(results.scores, effects.declared(results)))
+    (figure,) = all_of(effects.ranking(results, compare(results.scores, effects.declared(results))))
     assert figure.data["arm"].tolist() == ["third", "implicit", "sequential"]  # later arms of the toy are better
     assert figure.data["mean_rank"].tolist() == [1.0, 2.0, 3.0]
     assert "12 basins" in figure.caption and "Friedman" in figure.caption

@@ -6,6 +6,7 @@ from drawings import marks, texts
 
 from studyhub.report import split
 from studyhub.report.collect import collect
+from studyhub.report.page import drawn
 from studyhub.report.render import report
 
 BASINS = tuple(f"0{i:02d}" for i in range(12))
@@ -17,7 +18,8 @@ FLAGGED = {
 
 
 def found(toy):
-    return split.section(collect(toy.store, "toy"))
+    (section,) = drawn([split.section(collect(toy.store, "toy"))])
+    return section
 
 
 def test_the_map_says_where_each_basin_is_tested(toy):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from studyhub.catalog import METRICS
-from studyhub.report import strata
+from studyhub.report import page, strata
 from studyhub.report.collect import collect
 from studyhub.report.drawn import Drawing
 from studyhub.stats.summary import per_basin
@@ -22,7 +22,7 @@ def drawing(toy, attributes=None):
 
 def test_climate_groups_and_thirds_by_aridity(toy):
     results, drawn = drawing(toy, {"aridity": np.linspace(0.5, 2, 12)})
-    found = strata.section(results, drawn)
+    (found,) = page.drawn([strata.section(results, drawn)])
     table = found.tables[0].data
     assert table["kind"].tolist() == ["climate group"] * 2 + ["aridity (PET/P)"] * 3
     assert table["basins"].tolist() == [6, 6, 4, 4, 4]
