@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -57,23 +57,23 @@ class Entry:
         return content | {"start": str(self.start), "observed": [list(run) for run in self.observed]}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], home: str) -> "Entry":
+    def from_record(cls, record: Mapping[str, Any], home: str, dataset: str) -> "Entry":
         observed = tuple((int(first), int(days)) for first, days in record["observed"])
-        return cls(**(dict(record) | {"start": date.fromisoformat(record["start"]), "observed": observed, "home": home}))
+        known = {"start": date.fromisoformat(record["start"]), "observed": observed, "home": home}
+        return cls(**{**record, **known, "facts": {**record["facts"], "dataset": dataset}})
 
 
 class Entries(Mapping[str, Entry]):
     """Entries of a manifest, each read from its line when it is first asked for: there may be thousands, of which a study takes some."""
 
     def __init__(self, lines: Mapping[str, str], home: str):
-        self._lines, self._home, self._read = lines, home, dict[str, Entry]()
+        self._lines, self._home, self._dataset, self._read = lines, home, last_part(home), dict[str, Entry]()
 
     def __getitem__(self, basin: str) -> Entry:
         if basin not in self._read:
             line = self._lines[basin]
             try:
-                entry = Entry.from_record(json.loads(line), self._home)
-                self._read[basin] = replace(entry, facts={**entry.facts, "dataset": last_part(self._home)})
+                self._read[basin] = Entry.from_record(json.loads(line), self._home, self._dataset)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise DataError(f"{self._home}/{NAME}: damaged at basin {basin} ({error!r}); ingest again") from None
         return self._read[basin]

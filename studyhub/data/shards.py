@@ -9,6 +9,7 @@ may be read as one.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -171,13 +172,13 @@ class Shards:
         for (home, name), rows in rows_of_file.items() if variables else ():
             entries = [self._entry(basins[row]) for row in rows]
             columns = self._columns(home, name, entries, variables)
-            begins = np.cumsum([0, *(entry.days for entry in entries)])
+            ends = list(accumulate(entry.days for entry in entries))
+            places = [_overlap(entry, period) for entry in entries]
             for variable, values in columns.items():
-                for row, entry, first, last in zip(rows, entries, begins, begins[1:], strict=False):
-                    own = values[first:last]
+                for row, entry, last, (here, there) in zip(rows, entries, ends, places, strict=True):
+                    own = values[last - entry.days : last]
                     if self.verify and content_hash(entry.start, own) != entry.hashes[variable]:
                         raise self._damaged(f"{home}/{name}", f"{variable} of basin {basins[row]} is not what was written")
-                    here, there = _overlap(entry, period)
                     into = series[variable][row]
                     into[: here.start] = into[here.stop :] = np.nan
                     into[here] = self._filled(entry, variable, own)[there]

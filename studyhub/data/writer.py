@@ -23,7 +23,7 @@ from studyhub.data.parquet import DailyFile, attributes_hash, content_hash, floa
 from studyhub.data.record import TRUTH_UNITS, UNITS, Basin, period_of
 from studyhub.data.runs import runs
 from studyhub.errors import DataError
-from studyhub.storage import Folder, LocalFolder, absolute
+from studyhub.storage import Folder, LocalFolder, absolute, last_part
 
 BASINS_PER_FILE = 64
 ATTRIBUTES, PARAMETERS, QUALITY = "attributes.parquet", "parameters_true.parquet", "quality.parquet"
@@ -154,7 +154,7 @@ def finish(place: Folder, blocks: Sequence[Block], described: Described) -> None
         attribute_names=tuple(name for name in attributes[0] if name != "basin"),
         codes={name: tuple(codes) for name, codes in described.codes.items()},
         sizes={f"{home}/{name}": size for name, size in sizes.items()},
-        entries={name: Entry.from_record(record, home) for block in blocks for name, record in block.entries.items()},
+        entries={name: Entry.from_record(record, home, last_part(home)) for block in blocks for name, record in block.entries.items()},
         quality=_counts(findings),
         left_out={name: why for block in blocks for name, why in block.left_out.items()},
         truth=tuple(next((block.truth for block in blocks if block.truth), ())),
