@@ -22,12 +22,13 @@ import numpy as np
 from studyhub.data.caravan_attributes import Attributes
 from studyhub.data.caravan_series import DATE, columns_of, contiguous, read_series
 from studyhub.data.manifest import shorten
+from studyhub.data.pet import METHODS
 from studyhub.data.record import UNITS, Basin
 from studyhub.errors import DataError
 
 READER = "caravan"
 SUFFIXES = {"csv": ".csv", "netcdf": ".nc"}
-Pet = Literal["auto", "fao", "era5", "hargreaves"]
+Pet = Literal["auto", "fao", "era5", "hargreaves", "oudin"]
 Format = Literal["csv", "netcdf"]
 
 CANONICAL = {
@@ -122,7 +123,7 @@ def find(folder: str | Path, *, pet: Pet = "auto", format: Format = "csv", other
     ----------
     folder : the folder of ``timeseries`` and ``attributes``
     pet : potential evaporation to take: FAO Penman-Monteith ("fao"), ERA5-Land's own ("era5"), the first of these that every basin has
-        ("auto"), or none, so that it is computed from temperature ("hargreaves")
+        ("auto"), or none, as it is to be computed from temperature ("hargreaves", "oudin")
     format : which file is read of a basin that has both
     others : columns to take beside precipitation, temperature, evaporation and streamflow; None for all that Caravan documents
 
@@ -132,7 +133,7 @@ def find(folder: str | Path, *, pet: Pet = "auto", format: Format = "csv", other
         Folders, files or columns are missing, or attributes cannot be understood.
     """
     folder = Path(folder)
-    _require_among("pet", pet, ("auto", *PET, "hargreaves"))
+    _require_among("pet", pet, ("auto", *PET, *METHODS))
     _require_among("format", format, tuple(SUFFIXES))
     files, subdatasets = _files(folder, format)
     headers = _headers(files)
@@ -193,7 +194,7 @@ def _headers(files: Mapping[str, Path]) -> dict[str, tuple[str, ...]]:
 
 
 def _choose_pet(folder: Path, pet: str, headers: Mapping[str, Sequence[str]]) -> str:
-    """What to take: "fao", "era5" or "hargreaves". A file without any is damaged, and has no say."""
+    """What to take: "fao", "era5" or a method to compute it by. A file without any is damaged, and has no say."""
     if pet != "auto":
         return pet
     having = {basin: {ALIASES.get(name, name) for name in names} & set(PET.values()) for basin, names in headers.items()}
@@ -203,7 +204,7 @@ def _choose_pet(folder: Path, pet: str, headers: Mapping[str, Sequence[str]]) ->
     lacking = [next((basin for basin, there in having.items() if column not in there), "") for column in PET.values()]
     raise DataError(
         f"{folder}: a potential evaporation that every basin has is required; {lacking[0]} has no {FAO_PET}, {lacking[1]} no {ERA5_PET}; "
-        "ask for pet hargreaves or leave out what lacks it"
+        "ask for pet hargreaves or oudin, or leave out what lacks it"
     )
 
 

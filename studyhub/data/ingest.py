@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from studyhub.data import quality
-from studyhub.data.derived import all_units, completed
+from studyhub.data.derived import GIVEN, all_units, completed
 from studyhub.data.entries import NAME
 from studyhub.data.manifest import FORMAT, UNFINISHED, digest, shorten
 from studyhub.data.record import Basin, cut
@@ -45,6 +45,7 @@ class Choice:
     period : days to keep
     climate : days that the climate attributes are computed from; None means all that are kept
     years : fewer observed years of discharge are flagged
+    pet : how PET comes about, as `derived.completed` takes it
     """
 
     basins: tuple[str, ...] | None = None
@@ -53,6 +54,7 @@ class Choice:
     period: Period | None = None
     climate: Period | None = None
     years: float = quality.YEARS
+    pet: str = GIVEN
 
 
 def ingest(
@@ -152,7 +154,7 @@ class _Work:
 
     @property
     def units(self) -> dict[str, str]:
-        return all_units(self.source.units)
+        return all_units(self.source.units, self.choice.pet)
 
     @property
     def count(self) -> int:
@@ -181,7 +183,8 @@ class _Work:
             if within is None:
                 left_out[basin.name] = f"no day in {self.choice.period}"
             else:
-                yield checked(completed(within, self.units, self.choice.climate), self.units, findings, self.choice.years)
+                whole = completed(within, self.units, self.choice.climate, self.choice.pet)
+                yield checked(whole, self.units, findings, self.choice.years)
             progress()
 
 

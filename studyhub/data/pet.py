@@ -5,6 +5,8 @@ import numpy as np
 SOLAR_CONSTANT = 0.0820  # MJ/m2/min, FAO-56
 MM_PER_MJ = 0.408  # mm of water that 1 MJ/m2 evaporates, FAO-56 Eq. 20
 
+METHODS = {"hargreaves": ("tmin", "tmax"), "oudin": ("tmean",)}  # method -> the variables that it needs
+
 
 def sunset_angle(latitude: np.ndarray | float, day_of_year: np.ndarray) -> np.ndarray:
     """Hour angle of sunset in radians, FAO-56 Eqs. 24 and 25: 0 in the polar night, pi in the polar day.
@@ -47,6 +49,24 @@ def hargreaves(tmin: np.ndarray, tmax: np.ndarray, latitude: np.ndarray | float,
     radiation = MM_PER_MJ * extraterrestrial_radiation(latitude, day_of_year)
     mean, span = (tmin + tmax) / 2, np.sqrt(np.maximum(tmax - tmin, 0.0))
     return np.maximum(0.0023 * (mean + 17.8) * span * radiation, 0.0)
+
+
+def oudin(tmean: np.ndarray, latitude: np.ndarray | float, day_of_year: np.ndarray) -> np.ndarray:
+    """Potential evapotranspiration by Oudin, mm/d: it needs the daily mean temperature alone, and was made for rainfall-runoff models.
+
+    PET = 0.408 Ra (Tmean + 5) / 100 above -5 degC, 0 below.
+
+    Parameters
+    ----------
+    tmean : daily mean of air temperature, degC [..., time]
+    latitude : degrees, north positive, broadcast against it
+    day_of_year : 1 on 1 January [time]
+
+    References
+    ----------
+    Oudin et al. (2005), doi:10.1016/j.jhydrol.2004.08.026, Eq. 3; radiation by FAO-56.
+    """
+    return MM_PER_MJ * extraterrestrial_radiation(latitude, day_of_year) * np.maximum(tmean + 5.0, 0.0) / 100.0
 
 
 def _declination(day_of_year: np.ndarray) -> np.ndarray:

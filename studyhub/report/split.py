@@ -13,6 +13,7 @@ from studyhub.report.contents import MAIN, metric_column
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, decimals, frame, whole
 from studyhub.stats.summary import medians
+from studyhub.study.facts import mixed_pet
 from studyhub.study.lists import Frozen
 from studyhub.study.wording import listed
 
@@ -37,7 +38,7 @@ def section(results: Results) -> Section:
         "Split",
         (_folds(results, split), *((out,) if len(out.data) else ())),
         drawings=(drawn,) if drawn else (),
-        notes=tuple(filter(None, (_told(results, split), _flagged(results)))),
+        notes=tuple(filter(None, (_told(results, split), _flagged(results), mixed_pet(results.data.get("basins") or {})))),
     )
 
 

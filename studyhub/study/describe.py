@@ -82,6 +82,7 @@ def describe(spec: StudySpec, plan: Plan) -> str:
         *(f"left out   {_left_out(out)}" for out in plan.left_out),
         *(f"claim      {claim.better} is better than {claim.than} in {claim.metric}" for claim in spec.compare),
         *_under("surface", _surface(spec)),
+        *_under("remark", plan.remarks),
         "",
         *_columns([("arm", *keys), *rows]),
     ]

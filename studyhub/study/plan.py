@@ -10,7 +10,7 @@ from studyhub.study.arms import Arm
 from studyhub.study.candidates import candidate_of, within
 from studyhub.study.cells import Cell
 from studyhub.study.external import SEED, ExternalArm, content_hash
-from studyhub.study.facts import DataFacts, Facts, Hashes, chosen_basins, require
+from studyhub.study.facts import DataFacts, Facts, Hashes, chosen_basins, remarks, require
 from studyhub.study.ids import ids_of, kind_of, placeholder, trial_id
 from studyhub.study.parents import parents_first
 from studyhub.study.settings import External, Trial
@@ -29,7 +29,7 @@ class Plan:
 
     ``folds`` are those that the cells count; ``left_out`` are basins of the study's data that take no part in it, or not in all of it.
     ``searches`` are those of every searched arm in every fold, ended or not. ``open`` are the placeholders of cells whose trial is not
-    known yet, since the search of their arm, or of its parent, has not chosen.
+    known yet, since the search of their arm, or of its parent, has not chosen. ``remarks`` are on the data.
     """
 
     cells: tuple[Cell, ...]
@@ -39,6 +39,7 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     open: frozenset[str] = frozenset()
     searches: tuple[Search, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def basins(self) -> tuple[str, ...]:
@@ -80,7 +81,8 @@ def plan(spec: StudySpec, data: Facts, backend: str = "cpu", chosen: Mapping[tup
             found[arm.name] = making.cells(arm, folds, chosen, parents)
     searches = spec.search and tuple(making.searches(spec.search, folds)) or ()
     cells = tuple(cell for arm in spec.arms for cell in found[arm.name])
-    return Plan(cells, making.trials, making.externals, folds, (*flagged, *left_out), frozenset(making.open), searches)
+    left, remarked = (*flagged, *left_out), remarks(spec, data, basins)
+    return Plan(cells, making.trials, making.externals, folds, left, frozenset(making.open), searches, remarked)
 
 
 class _Making:

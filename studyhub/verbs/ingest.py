@@ -33,6 +33,10 @@ def period(text: str) -> Period:
     return found
 
 
+class Pet(Enum):
+    GIVEN, HARGREAVES, OUDIN = "given", "hargreaves", "oudin"
+
+
 Raw = Annotated[Path, typer.Argument(metavar="DIR", help="the data as distributed")]
 Out = Annotated[str, typer.Option(metavar="SHARDS", help="folder to make, a path, s3://... or gs://...")]
 WHICH = "Which basins and days"
@@ -56,6 +60,14 @@ Climate = Annotated[
 Years = Annotated[
     float, typer.Option(min=0, metavar="N", help="flag basins with fewer observed years of discharge", rich_help_panel=DERIVED)
 ]
+Method = Annotated[
+    Pet,
+    typer.Option(
+        help="potential evapotranspiration: the data's own, else Hargreaves (given); or computed for every basin, so that data sets can be "
+        "taken together: Hargreaves needs tmin and tmax, Oudin tmean",
+        rich_help_panel=DERIVED,
+    ),
+]
 Processes = Annotated[int | None, typer.Option(min=1, metavar="N", help="processes that read at once; all processors by default")]
 
 
@@ -64,8 +76,8 @@ class Forcing(Enum):
     MAURER_EXTENDED, NLDAS_EXTENDED = "maurer_extended", "nldas_extended"
 
 
-class Pet(Enum):
-    AUTO, FAO, ERA5, HARGREAVES = "auto", "fao", "era5", "hargreaves"
+class CaravanPet(Enum):
+    AUTO, FAO, ERA5, HARGREAVES, OUDIN = "auto", "fao", "era5", "hargreaves", "oudin"
 
 
 class Format(Enum):
@@ -73,15 +85,20 @@ class Format(Enum):
 
 
 def reader(name: str) -> Callable[["Finder"], "Finder"]:
-    """Make a verb of a function that finds raw basins: its arguments, and the options of `run`, which ingests what it has found."""
+    """Make a verb of a function that finds raw basins: its arguments, and the options of `run`, which ingests what it has found.
+
+    An option that both have is the function's own, and both are given it.
+    """
 
     def add(find: "Finder") -> "Finder":
         own, (_, *shared) = inspect.signature(find).parameters.values(), inspect.signature(run).parameters.values()
-        every = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
+        names = {parameter.name for parameter in own}
+        others = [parameter for parameter in shared if parameter.name not in names]
+        every = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*own, *others)]
 
         def verb(**given: Any) -> None:
-            mine = {parameter.name: given.pop(parameter.name) for parameter in own}
-            run(find(**mine), **given)
+            mine = {name: given[name] for name in names}
+            run(find(**mine), **{parameter.name: given[parameter.name] for parameter in shared})
 
         # What typer reads a verb's options from.
         verb.__signature__ = inspect.Signature(every)  # pyright: ignore[reportFunctionMemberAccess]
@@ -101,20 +118,24 @@ def run(
     period: Days = None,
     climate: Climate = None,
     years: Years = 5,
+    pet: Method = Pet.GIVEN,
     processes: Processes = None,
 ) -> None:
     """Ingest with a progress bar, then say what has come of it."""
     import numpy as np
 
     from studyhub.catalog import TARGET
+    from studyhub.data.derived import GIVEN
     from studyhub.data.ingest import Choice, ingest
+    from studyhub.data.pet import METHODS
     from studyhub.study.lists import read_basins
     from studyhub.verbs.bars import bar
 
     if not out.strip():
         raise typer.BadParameter("the name of a folder to make is required, got nothing", param_hint="--out")
     taken = None if basins is None else read_basins(basins)
-    choice = Choice(taken, tuple(without or ()), complete_only, period, climate, years)
+    method = pet.value if pet.value in METHODS else GIVEN
+    choice = Choice(taken, tuple(without or ()), complete_only, period, climate, years, method)
     with bar("basins") as progress:
         shards = ingest(source, out, choice, processes=processes or len(os.sched_getaffinity(0)), progress=progress)
     manifest = shards.manifest
@@ -151,8 +172,12 @@ def camels_us(folder: Raw, forcing: Annotated[Forcing, typer.Option(help="which 
 def caravan(
     folder: Raw,
     pet: Annotated[
-        Pet, typer.Option(help="potential evapotranspiration; auto takes FAO Penman-Monteith where all basins have it")
-    ] = Pet.AUTO,
+        CaravanPet,
+        typer.Option(
+            help="potential evapotranspiration: Caravan's own, auto takes FAO Penman-Monteith where all basins have it; or computed",
+            rich_help_panel=DERIVED,
+        ),
+    ] = CaravanPet.AUTO,
     others: Annotated[str, typer.Option(metavar="NAMES", help="further columns to take, comma between; all, or none")] = "all",
     format: Annotated[Format, typer.Option(help="which files to read where there are both")] = Format.CSV,
 ) -> "Source":

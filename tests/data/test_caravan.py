@@ -256,6 +256,7 @@ def test_incomplete_basins_are_named_and_refused(raw):
         ({OLD_PET, FAO_PET}, "fao", FAO_PET),
         ({ERA5_PET, FAO_PET}, "hargreaves", None),
         (set(), "hargreaves", None),
+        ({FAO_PET}, "oudin", None),
     ],
 )
 def test_potential_evaporation(raw, given, pet, due):
@@ -263,7 +264,7 @@ def test_potential_evaporation(raw, given, pet, due):
     for seed, basin in enumerate(IDS):
         raw.series(basin, days(9), columns(9, seed, names))
     source = find(raw.folder, pet=pet)
-    assert source.settings["pet"] == (due or "hargreaves")
+    assert source.settings["pet"] == (due or pet)
     basin, written = one(raw, pet=pet), columns(9, 0, names)
     if due is None:
         assert "pet" not in source.units
@@ -283,7 +284,7 @@ def test_one_potential_evaporation_for_all(raw):
     assert source.settings["pet"] == f"{OLD_PET}, {ERA5_PET}"
     assert np.isnan(one(raw).series[FAO_PET]).all() and np.isfinite(one(raw, "de_7").series[FAO_PET]).all()
     raw.series("de_7", days(9), columns(9, 0, (*CANONICAL.values(), FAO_PET)))
-    with pytest.raises(DataError, match=f"us_0. has no {FAO_PET}, de_7 no {ERA5_PET}; ask for pet hargreaves"):
+    with pytest.raises(DataError, match=f"us_0. has no {FAO_PET}, de_7 no {ERA5_PET}; ask for pet hargreaves or oudin"):
         find(raw.folder)
     assert len(list(find(raw.folder, pet="hargreaves").read(IDS))) == 3
     with pytest.raises(DataError, match=f"us_01.*no column {FAO_PET}"):
@@ -297,7 +298,7 @@ def test_other_columns(raw):
     assert SNOW not in find(raw.folder, others=()).units
     with pytest.raises(DataError, match="others: one of snow_depth.* is required, got 'eobs'"):
         find(raw.folder, others=["eobs"])
-    with pytest.raises(DataError, match="pet: one of auto, fao, era5, hargreaves is required, got 'priestley'"):
+    with pytest.raises(DataError, match="pet: one of auto, fao, era5, hargreaves, oudin is required, got 'priestley'"):
         find(raw.folder, pet="priestley")
     with pytest.raises(DataError, match="format: one of csv, netcdf is required, got 'zarr'"):
         find(raw.folder, format="zarr")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from studyhub.data.derived import all_units, completed
-from studyhub.data.record import Basin
+from studyhub.data.pet import hargreaves, oudin
+from studyhub.data.record import Basin, day_of_year
 from studyhub.errors import DataError
 
 GIVEN = {"prcp": "mm/d", "tmin": "degC", "tmax": "degC", "ndvi": "-", "qobs": "mm/d"}
@@ -33,6 +34,26 @@ def test_what_a_source_gives_stays():
     whole = completed(Basin(**(vars(given) | {"series": given.series | {"pet": pet}})), all_units(GIVEN | {"pet": "mm/d"}))
     assert (whole.facts["continent"], whole.facts["climate_group"]) == ("Asia", "polar")
     np.testing.assert_array_equal(whole.series["pet"], pet)
+
+
+def test_pet_comes_about_as_it_is_asked_for():
+    own = GIVEN | {"pet": "mm/d"}
+    given = Basin(**(vars(basin()) | {"series": basin().series | {"pet": np.full(800, 7.0)}}))
+    warm = (given.series["tmin"] + given.series["tmax"]) / 2
+    days = day_of_year(np.arange("2000-01-01", 800, dtype="datetime64[D]"))
+    due = {"given": given.series["pet"], "oudin": oudin(warm, 48.0, days)}
+    due["hargreaves"] = hargreaves(given.series["tmin"], given.series["tmax"], 48.0, days)
+    for method, values in due.items():
+        whole = completed(given, all_units(own, method), pet=method)
+        np.testing.assert_array_equal(whole.series["pet"], values)
+        assert whole.facts["pet_method"] == method and list(whole.series) == list(all_units(own, method))
+        assert whole.attributes["clim_pet_mean"] == pytest.approx(values.mean(), rel=0.05)
+    assert completed(basin(), all_units(GIVEN)).facts["pet_method"] == "hargreaves"
+    assert list(all_units({"prcp": "mm/d", "tmean": "degC"}, "oudin")) == ["prcp", "tmean", "pet"]
+    with pytest.raises(DataError, match="PET by Hargreaves needs tmin and tmax, the data have prcp, tmean, pet; choose another --pet"):
+        all_units({"prcp": "mm/d", "tmean": "degC", "pet": "mm/d"}, "hargreaves")
+    with pytest.raises(DataError, match="PET by Oudin needs the fact gauge_lat"):
+        completed(basin(gauge_lat=None), all_units(GIVEN, "oudin"), pet="oudin")
 
 
 def test_discharge_has_no_part_in_the_climate():

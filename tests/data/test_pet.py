@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from studyhub.data.pet import extraterrestrial_radiation, hargreaves, sunset_angle
+from studyhub.data.pet import extraterrestrial_radiation, hargreaves, oudin, sunset_angle
 
 
 def test_radiation_and_daylight_of_the_fao_paper():
@@ -15,11 +15,20 @@ def test_hargreaves_by_hand():
     assert hargreaves(np.array([14.8]), np.array([26.6]), 45.72, np.array([196]))[0] == pytest.approx(5.04, abs=0.03)
 
 
+def test_oudin_by_hand():
+    """Radiation of FAO-56, example 8 (32.2 MJ/m2/d): 32.2 / 2.45 * (20 + 5) / 100 = 3.29 mm/d; nothing at -5 degC and below."""
+    found = oudin(np.array([20.0, -5.0, -20.0]), -20.0, np.array([246, 246, 246]))
+    assert found[0] == pytest.approx(3.29, abs=0.01)
+    assert found[1] == found[2] == 0
+
+
 @pytest.mark.parametrize("latitude", [-90.0, -70.0, 0.0, 66.6, 90.0])
 def test_finite_and_never_negative_anywhere(latitude):
     days = np.arange(1, 367)
     for tmin, tmax in ((-40.0, -30.0), (25.0, 24.0), (10.0, 30.0)):
         pet = hargreaves(np.full(366, tmin), np.full(366, tmax), latitude, days)
+        assert np.isfinite(pet).all() and (pet >= 0).all()
+        pet = oudin(np.full(366, tmin), latitude, days)
         assert np.isfinite(pet).all() and (pet >= 0).all()
 
 

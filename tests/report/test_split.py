@@ -63,6 +63,11 @@ def test_flagged_basins_are_counted_by_check(toy):
     assert found(toy.write(folds=FOLDS, facts=clean)).notes[1] == "Quality: 0 of 12 basins of the study are flagged by at least one check."
 
 
+def test_pet_of_two_kinds_is_told(toy):
+    facts = {basin: {"pet_method": "oudin" if i else "given", "dataset": "france"} for i, basin in enumerate(BASINS)}
+    assert found(toy.write(folds=FOLDS, facts=facts)).notes[-1].startswith("PET is as france gives it in 1 basin, by Oudin in 11 basins: ")
+
+
 def test_lists_that_were_changed_are_told_and_not_drawn(toy):
     path = toy.write(folds=FOLDS).store.study_folder("toy") / "split.csv"
     path.write_text(path.read_text().replace("Europe,test,003", "Europe,test,011"))

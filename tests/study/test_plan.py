@@ -383,6 +383,20 @@ def test_flagged_basins_leave_and_are_said(write, places):
         plan(read(write(("{reader: synthetic, basins: 4, years: 10}", "{shards: x, basins: [basin-4], without: [gaps]}"))), places)
 
 
+def test_pet_of_two_kinds_is_remarked(write, places):
+    def told(methods: tuple[str, ...], shards: str = "[x, y]") -> str:
+        rows = zip(places.basins, methods, ("x", "x", "y", "y"), strict=True)
+        known = {basin: {"pet_method": method, "dataset": dataset} for basin, method, dataset in rows}
+        spec = read(write(("{reader: synthetic, basins: 4, years: 10}", f"{{shards: {shards}}}")))
+        return describe(spec, plan(spec, replace(places, metadata=known)))
+
+    assert "remark     PET is by Hargreaves in 3 basins, as y gives it in 1 basin: models" in told(("hargreaves",) * 3 + ("given",))
+    assert "PET is as x gives it in 2 basins, as y gives it in 2 basins" in told(("given",) * 4)
+    assert "remark" not in told(("oudin",) * 4)
+    assert "remark" not in told(("",) * 4)  # data of earlier versions do not say
+    assert "remark" not in told(("hargreaves",) * 3 + ("given",), "x")
+
+
 def test_an_external_arm_has_a_cell_for_every_fold(with_external, places):
     split = ("split: {train: [1986", "split: {kind: pur, by: continent, train: [1986")
     planned = plan(read(with_external(split, ("{reader: synthetic, basins: 4, years: 10}", "{shards: x}"))), places)

@@ -60,6 +60,18 @@ def test_a_table_of_ones_own(tables, tmp_path, capsys, monkeypatch):
     assert [facts["continent"] for facts in shards.manifest.metadata.values()] == ["Europe", "South America"]
 
 
+def test_pet_is_computed_where_it_is_asked_for(tables, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split("ingest table tables --mapping mine.yaml --out given")) == 0
+    assert cli.main(shlex.split("ingest table tables --mapping mine.yaml --out computed --pet oudin")) == 0
+    given, computed = Shards.open("given"), Shards.open("computed")
+    assert (given.read(variables=("pet",)).series["pet"] == 1.5).all()
+    pet = computed.read(variables=("pet",)).series["pet"]
+    assert pet.std() > 0.5 and pet[0, :59].mean() < pet[1, :59].mean()  # winter in the north, summer in the south
+    assert {facts["pet_method"] for facts in computed.manifest.metadata.values()} == {"oudin"}
+    assert computed.manifest.settings["ingest"]["pet"] == "oudin"
+
+
 def test_basins_and_days_are_chosen(tables, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some.txt").write_text("gauge_id\nB2  # the southern one\n")
@@ -81,6 +93,7 @@ def test_basins_and_days_are_chosen(tables, tmp_path, capsys, monkeypatch):
         ("--out ftp://x/y", "begins with s3:// or gs://"),
         ("--out tables", "a folder that does not exist yet is required"),
         ("--out ''", "the name of a folder to make is required"),
+        ("--pet hargreaves", "PET by Hargreaves needs tmin and tmax, the data have prcp, tmean, pet, qobs; choose another --pet"),
         ("--period 2001-01-01:2001-12-31 --climate 2002-01-01:2002-12-31", "of which no day is kept"),
     ],
 )
