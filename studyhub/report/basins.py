@@ -22,7 +22,14 @@ BARS = 150  # basins up to which each has a bar of its days
 SETS = 3  # data sets that a heading names
 LONG = 25  # rows from which a table of groups is folded
 MOST = 200  # rows of a table that the page shows
-NAMES = {"continent": "continent", "climate_group": "climate group", "dataset": "data set", "country": "country", "huc_02": "HUC2 region"}
+NAMES = {
+    "continent": "continent",
+    "climate_group": "climate group",
+    "dataset": "data set",
+    "country": "country",
+    "huc_02": "HUC2 region",
+    "pet_method": "PET method",
+}
 CLIMATES = ("tropical", "arid", "temperate", "cold", "polar")
 UNKNOWN = ("unknown",)
 

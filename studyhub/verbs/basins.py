@@ -64,7 +64,7 @@ def _facts(manifest: "Manifest") -> dict[str, Any]:
     """What is there, as plain values."""
     days = sum(entry.days for entry in manifest.entries.values())
     missing = {name: sum(entry.missing[name] for entry in manifest.entries.values()) / days for name in manifest.variables}
-    counted = {key: _counts(manifest, key) for key in ("continent", "climate_group", "dataset", "country", "huc_02")}
+    counted = {key: _counts(manifest, key) for key in ("continent", "climate_group", "dataset", "country", "huc_02", "pet_method")}
     return {
         "folders": list(manifest.where),
         "source": manifest.source,
@@ -124,7 +124,7 @@ def _print(manifest: "Manifest") -> None:
         print(f"made with {', '.join(f'{key} {value}' for key, value in told.items())}") if told else None
     print(f"observed discharge: {observed[0]:.1f} to {observed[-1]:.1f} years a basin, median {observed[len(observed) // 2]:.1f}")
     for key, counts in facts["groups"].items():
-        if len(counts) > 1 or key in ("continent", "climate_group"):
+        if len(counts) > 1 or key in ("continent", "climate_group", "pet_method"):
             shown = list(counts.items())[:12]
             print(f"{key}: {', '.join(f'{value} {count}' for value, count in shown)}{', ...' if len(counts) > 12 else ''}")
     print(f"attributes: {len(facts['attributes'])}\n")
