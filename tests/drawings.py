@@ -78,6 +78,7 @@ def data_facts(rows, **known):
         "groups": {"climate_group": dict(Counter(row["climate_group"] for row in rows)), "dataset": {"us": len(rows)}},
         "quality": {"spikes": {"flagged": 1, "passed": 2, "not checked": 0}},
         "left_out": {},
+        "remark": "",
     } | known
 
 

@@ -42,7 +42,8 @@ def write(facts: Mapping[str, Any], rows: Sequence[Row], folder: Path, meanings:
     Parameters
     ----------
     facts : folders, source, settings, basins (their number), period, megabytes, variables (name -> unit, missing_percent), attributes,
-        groups (fact -> value -> basins), quality (check -> flagged, passed, not checked: basins), left_out (basin -> why)
+        groups (fact -> value -> basins), quality (check -> flagged, passed, not checked: basins), left_out (basin -> why), remark (on the
+        variables; may be empty)
     rows : for each basin, None where a thing is not known: basin, name, gauge_lat, gauge_lon (degrees), area_km2, continent, climate_group,
         dataset, start, end, first_observed, last_observed (days), observed_years, observed (year -> days with discharge), flagged (checks)
     meanings : check -> what it measures
@@ -156,7 +157,8 @@ def _variables(facts: Mapping[str, Any]) -> Section:
     table = Table("variables", "Variables", caption, columns, frame(found, columns))
     names = facts["attributes"]
     title = f"Attributes ({len(names)})" if names else ""
-    return Section("variables", "Variables", (table,), text_title=title, text="\n".join(names))
+    notes = (facts["remark"],) if facts["remark"] else ()
+    return Section("variables", "Variables", (table,), notes=notes, text_title=title, text="\n".join(names))
 
 
 def _quality(facts: Mapping[str, Any], rows: Sequence[Row], meanings: Mapping[str, str]) -> Section:

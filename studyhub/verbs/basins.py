@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studyhub.study.facts import mixed_pet
 from studyhub.study.settings import Period
 from studyhub.verbs.ingest import period
 from studyhub.verbs.options import AsJson, Changes, Data, Home, StudyFile
@@ -77,6 +78,7 @@ def _facts(manifest: "Manifest") -> dict[str, Any]:
         "groups": {key: counts for key, counts in counted.items() if counts},
         "quality": manifest.quality,
         "left_out": manifest.left_out,
+        "remark": mixed_pet(manifest.metadata),
     }
 
 
@@ -128,6 +130,8 @@ def _print(manifest: "Manifest") -> None:
             shown = list(counts.items())[:12]
             print(f"{key}: {', '.join(f'{value} {count}' for value, count in shown)}{', ...' if len(counts) > 12 else ''}")
     print(f"attributes: {len(facts['attributes'])}\n")
+    if facts["remark"]:
+        print(f"{facts['remark']}\n")
     variables = [(name, about["unit"], f"{about['missing_percent']:.2f}") for name, about in facts["variables"].items()]
     print_columns(("variable", "unit", "missing, % of days"), variables)
     flagged = {check: counts for check, counts in facts["quality"].items() if counts.get("flagged")}

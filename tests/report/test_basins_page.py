@@ -46,6 +46,12 @@ def test_the_page_needs_nothing_else_and_shows_every_name_as_text(tmp_path):
     assert len(ids) == len(set(ids))
 
 
+def test_a_remark_on_the_variables_stands_there(tmp_path):
+    rows = [row(0)]
+    (found,) = [section for section in compose(facts(rows, remark="PET is two"), rows, {}).sections if section.name == "variables"]
+    assert found.notes == ("PET is two",)
+
+
 def test_the_same_data_give_the_same_bytes(tmp_path):
     rows = [row(i) for i in range(3)]
     (one, _), (two, _) = page(rows, tmp_path / "one"), page(rows, tmp_path / "two")

@@ -51,6 +51,14 @@ def test_what_is_there_is_printed_and_drawn(tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "page" / "figures" / "map_basins.csv")) == 3
 
 
+def test_pet_of_two_kinds_is_remarked(tmp_path, capsys):
+    one, two = shards(tmp_path / "one", placed(1, pet_method="oudin")), shards(tmp_path / "two", placed(2, pet_method="given"))
+    out = said(capsys, one, two, "--out", str(tmp_path / "page"))
+    assert "pet_method: oudin 1, given 1" in out and "PET is by Oudin in 1 basin, as two gives it in 1 basin: " in out
+    assert "PET is by Oudin in 1 basin" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "PET is" not in said(capsys, one, "--out", str(tmp_path / "alone"))
+
+
 def test_the_page_lies_by_default_where_reports_are(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shards(tmp_path / "shards" / "one", placed(1))
