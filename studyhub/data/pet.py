@@ -64,7 +64,7 @@ def oudin(tmean: np.ndarray, latitude: np.ndarray | float, day_of_year: np.ndarr
 
     References
     ----------
-    Oudin et al. (2005), doi:10.1016/j.jhydrol.2004.08.026, Eq. 3; radiation by FAO-56.
+    Oudin et al. (2005), doi:10.1016/j.jhydrol.2004.08.026, who take radiation from Morton (1983): 2 % more than here, by FAO-56.
     """
     return MM_PER_MJ * extraterrestrial_radiation(latitude, day_of_year) * np.maximum(tmean + 5.0, 0.0) / 100.0
 

@@ -15,6 +15,7 @@ from conformance import ReaderCase
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from studyhub.data.derived import all_units, completed
 from studyhub.data.record import Basin
 from studyhub.data.table import Table, find
 from studyhub.errors import DataError
@@ -614,6 +615,17 @@ def test_discharge_of_france_is_what_its_own_column_says(france):
         np.testing.assert_allclose(basin.series["qobs"], theirs, atol=0.00051, rtol=0)
         assert basin.start == date(1999, 1, 1)
         assert len(theirs) == 7305
+
+
+def test_pet_of_france_is_ours_by_oudin(france):
+    """Its PET is by Oudin with the radiation of Morton (1983), ours with that of FAO-56: 2 % apart."""
+    for basin in france.read(france.basins):
+        theirs = basin.series["pet"]
+        ours = completed(basin, all_units(france.units, "oudin"), pet="oudin").series["pet"]
+        known = np.isfinite(theirs) & np.isfinite(ours)
+        assert known.mean() > 0.99
+        assert np.corrcoef(theirs[known], ours[known])[0, 1] > 0.999
+        assert theirs[known].sum() / ours[known].sum() == pytest.approx(1.02, abs=0.015)
 
 
 @pytest.fixture(scope="module")
