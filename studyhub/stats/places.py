@@ -71,14 +71,17 @@ class Places:
     def _make(self, basins: tuple[str, ...]) -> Blocks | str:
         table = self._table.reindex(list(basins))
         kinds = (self._blocks,) if self._blocks != AUTO else (COORDINATES, *(name for name in REGIONS if name in table))
-        why = []
+        few, missing = [], []
         for kind in kinds:
             found = _by_coordinates(table) if kind == COORDINATES else _by_region(table, kind)
-            if found is not None and (count := int(found.labels.max(initial=-1)) + 1) >= FEWEST:
+            if found is None:
+                missing.append(kind)
+                continue
+            if (count := int(found.labels.max(initial=-1)) + 1) >= FEWEST:
                 return found
-            what = "coordinates" if kind == COORDINATES else f"column {kind}"
-            why.append(f"{what} not known" if found is None else f"{count} {'block' if count == 1 else 'blocks'} by {what}")
-        return f"{' and '.join(why)}, at least {FEWEST} blocks are required"
+            few.append(f"{count} {'block' if count == 1 else 'blocks'} by {kind}")
+        told = " and ".join(few) or f"{', '.join(missing)} not known of all basins"
+        return f"{told}, at least {FEWEST} blocks are required"
 
 
 def _coordinates(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:

@@ -208,3 +208,12 @@ def test_strata_and_overview():
     ranked = overview(pd.concat([table, third]), "kge", ["a", "b", "c"])
     assert list(ranked.mean_ranks)[0] == "a" and (ranked.n, ranked.n_dropped, ranked.cliques) == (59, 1, (("b", "c"),))
     assert overview(table, "kge", ["a"]) is None and overview(table, "kge", ["a", "none"]) is None
+
+
+def test_why_there_are_no_blocks():
+    basins = [f"b{i}" for i in range(12)]
+    near = pd.DataFrame({"basin": basins, "lat": 45.0, "lon": [5.0 + i % 2 for i in range(12)], "huc_02": None, "continent": "Europe"})
+    assert Places(near).of(basins) == "2 blocks by coordinates and 1 block by continent, at least 6 blocks are required"
+    assert Places(near.assign(lat=np.nan, continent=None)).of(basins) == (
+        "coordinates, huc_02, continent not known of all basins, at least 6 blocks are required"
+    )
