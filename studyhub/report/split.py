@@ -13,9 +13,8 @@ from studyhub.report.contents import MAIN, metric_column
 from studyhub.report.page import Section
 from studyhub.report.tables import Column, Table, decimals, frame, whole
 from studyhub.stats.summary import medians
-from studyhub.study.facts import mixed_pet
 from studyhub.study.lists import Frozen
-from studyhub.study.wording import listed
+from studyhub.study.wording import listed, mixed_pet
 
 KINDS = {
     "temporal": "time alone divides: basins train and are tested, on other days",

@@ -13,7 +13,7 @@ from studyhub.study.settings import Period
 from studyhub.study.shape import ShardFolder
 from studyhub.study.spec import StudySpec
 from studyhub.study.splits import LeftOut
-from studyhub.study.wording import listed, nearest
+from studyhub.study.wording import listed, mixed_pet, nearest
 
 
 class Facts(splits.Facts, Protocol):
@@ -133,26 +133,6 @@ def remarks(spec: StudySpec, data: Facts, basins: Iterable[str]) -> tuple[str, .
     if not several or not any("pet" in _needs(arm)[0] for arm in spec.arms):
         return ()
     return tuple(filter(None, [mixed_pet({basin: data.metadata[basin] for basin in basins})]))
-
-
-def mixed_pet(known: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say where PET is not one quantity in all basins; empty where it is, as far as is known.
-
-    Parameters
-    ----------
-    known : basin -> its facts; "pet_method" is as `data.derived.completed` notes it
-    """
-    counts: dict[str, int] = {}
-    for facts in known.values():
-        if method := facts.get("pet_method"):
-            how = f"as {facts.get('dataset') or 'the data'} gives it" if method == "given" else f"by {str(method).capitalize()}"
-            counts[how] = counts.get(how, 0) + 1
-    if len(counts) < 2:
-        return ""
-    told = ", ".join(f"{how} in {count} basin{'s' * (count > 1)}" for how, count in counts.items())
-    return (
-        f"PET is {told}: models that learn from one kind may fail on another; `studyhub ingest ... --pet oudin` gives all basins the same"
-    )
 
 
 def _called_data(spec: StudySpec) -> str:

@@ -1,7 +1,7 @@
 """Words of messages: the nearest known name, and values as a study file would show them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from typing import Any
@@ -52,6 +52,26 @@ def _written(value: Any) -> str:
             return "[" + ", ".join(_written(item) for item in value) + "]"
         case _:
             return str(value)
+
+
+def mixed_pet(known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say where PET is not one quantity in all basins; empty where it is, as far as is known.
+
+    Parameters
+    ----------
+    known : basin -> its facts; "pet_method" is as `data.derived.completed` notes it
+    """
+    counts: dict[str, int] = {}
+    for facts in known.values():
+        if method := facts.get("pet_method"):
+            how = f"as {facts.get('dataset') or 'the data'} gives it" if method == "given" else f"by {str(method).capitalize()}"
+            counts[how] = counts.get(how, 0) + 1
+    if len(counts) < 2:
+        return ""
+    told = ", ".join(f"{how} in {count} basin{'s' * (count > 1)}" for how, count in counts.items())
+    return (
+        f"PET is {told}: models that learn from one kind may fail on another; `studyhub ingest ... --pet oudin` gives all basins the same"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studyhub.study.facts import mixed_pet
 from studyhub.study.settings import Period
+from studyhub.study.wording import mixed_pet
 from studyhub.verbs.ingest import period
 from studyhub.verbs.options import AsJson, Changes, Data, Home, StudyFile
 from studyhub.verbs.printing import print_columns, print_json
