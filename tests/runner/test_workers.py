@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray._private import worker as ray_worker
@@ -21,7 +22,7 @@ from test_schedule import FakeSearch, FakeStudy
 from studyhub.errors import StoreError
 from studyhub.runner.pace import Row
 from studyhub.runner.progress import Progress
-from studyhub.runner.schedule import Schedule
+from studyhub.runner.schedule import KILLED, Schedule
 from studyhub.runner.show import Show
 from studyhub.runner.workers import tune
 from studyhub.runner.workers.cluster import cluster
@@ -181,6 +182,26 @@ def test_failing_and_dying_trials_stop_no_other(tmp_path, there, capfd):
     assert "basin 7, store SM, day 2003-05-01" in out
     assert len(out.splitlines()) == 7
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_that_takes_its_time_to_die_has_failed_all_the_same(tmp_path):
+    """Ray hears of a death by a connection that closes, which is before the process is gone."""
+    some, store = trials(1), Store(tmp_path)
+    (name,) = some
+    code = "import sys, time; from pathlib import Path; from studyhub.study.store import Store; Store(Path(sys.argv[1])).claim(sys.argv[2])"
+    command = [sys.executable, "-c", f"{code}; print(flush=True); time.sleep(1)", str(tmp_path), name]
+    schedule, shares = Schedule(plan_of(some), store), Shares(ONE_CPU, [Node("here", 1)], 9)
+    with Progress([row(Task(name, some[name]))], Show(Console(file=io.StringIO()))) as progress:
+        about = tune._Run(schedule, shares, progress, row, store, SimpleNamespace(asked=False))
+        assert schedule.next() is not None
+        about.died(name, KILLED, "its worker process was killed")
+        assert schedule.next() is not None, "it is tried again alone"
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            assert store.state(name) == "running"
+            about.died(name, KILLED, "its worker process was killed")
+            assert store.state(name) == "failed" and store.failure(name)["kind"] == "worker"
 
 
 def test_a_worker_gets_what_its_share_says_and_starts_clean(tmp_path, there):

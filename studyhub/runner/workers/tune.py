@@ -6,6 +6,7 @@ Tune is an engine here, no record: which trials have ended, and how, is read fro
 import os
 import pickle
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,11 +29,13 @@ from studyhub.runner.workers.share import Shares
 from studyhub.runner.workers.waiting import Waiting
 from studyhub.runner.workers.work import TRIAL, Handed, request, work
 from studyhub.study import remote
+from studyhub.study.leases import Lease
 from studyhub.study.store import Store
 from studyhub.study.tasks import Task
 
 # How Ray says it, which has no other sign for it.
 WORKER_DIED = "its worker process has died"
+DYING = 10.0  # seconds that a process may take to die
 
 
 def run(
@@ -163,10 +166,17 @@ class _Run:
         if again is not None:
             self._again(name, again)
             return
-        lease = self.store.claim(name)
+        lease = self._taken_over(name, DYING if kind == KILLED else 0.0)
         if lease is not None:
             lease.fail({"cause": cause, "kind": "worker", "traceback": []})
         self.progress.ended(name, "failed", cause)
+
+    def _taken_over(self, name: str, seconds: float) -> Lease | None:
+        """Take a trial from a worker that Ray has lost: one that is killed closes its connections a moment before it is dead."""
+        until = time.monotonic() + seconds
+        while (lease := self.store.claim(name)) is None and time.monotonic() < until:
+            time.sleep(0.05)
+        return lease
 
     def settle(self) -> None:
         """Show as they are the trials that a stop cut off before they began."""
