@@ -26,7 +26,7 @@ LONG = 18  # characters from which a cell may break into lines
 class Section:
     """A part of the page. ``folded`` tables, and a ``text``, are shown when they are asked for; ``files`` are only to be downloaded.
 
-    ``drawings`` become figures once `drawn` has them; a drawing may turn out to be of nothing, or of several figures.
+    ``drawings`` become figures once `with_figures` has made them; a drawing may turn out to be of nothing, or of several figures.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Section:
         return not any(shown)
 
 
-def drawn(sections: Sequence[Section]) -> list[Section]:
+def with_figures(sections: Sequence[Section]) -> list[Section]:
     """The same sections with all their drawings made."""
     made = iter(all_of([drawing for section in sections for drawing in section.drawings]))
     found = []

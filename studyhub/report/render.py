@@ -28,7 +28,7 @@ from studyhub.report.collect import Results, Run, collect
 from studyhub.report.drawing.boundaries import read_boundaries
 from studyhub.report.drawn import Drawing
 from studyhub.report.files import write
-from studyhub.report.page import Page, Section, drawn
+from studyhub.report.page import Page, Section, with_figures
 from studyhub.report.several import join
 from studyhub.stats.compare import Comparison, compare, explore
 from studyhub.stats.places import Places
@@ -118,7 +118,7 @@ def _page(results: Results, comparisons: Sequence[Comparison], studies: Sequence
         running=any(run.state == "running" for study in studies for run in study.runs),
         answer=answer(results, comparisons),
         made=made(results.runs),
-        sections=tuple(section for section in drawn(sections) if not section.empty),
+        sections=tuple(section for section in with_figures(sections) if not section.empty),
         colours=figures.colours(results.arms),
     )
 
@@ -135,7 +135,7 @@ def _numbered(sections: Sequence[Section], names: Sequence[str]) -> list[Section
             tables=tuple(replace(table, name=f"{table.name}_{number}") for table in section.tables),
             figures=tuple(figure.named(f"{figure.name}_{number}") for figure in section.figures),
         )
-        for number, (section, name) in enumerate(zip(drawn(sections), names, strict=True), 1)
+        for number, (section, name) in enumerate(zip(with_figures(sections), names, strict=True), 1)
     ]
 
 

@@ -5,7 +5,7 @@ import pytest
 from studyhub.catalog import METRICS, SIGNATURES
 from studyhub.report import parameters, scored, untrained
 from studyhub.report.collect import collect
-from studyhub.report.page import drawn
+from studyhub.report.page import with_figures
 from studyhub.stats.summary import per_basin
 
 
@@ -37,7 +37,7 @@ def row(table, arm):
 
 def test_baseflow_is_correlated_over_basins(toy):
     results, means = kept(toy.write(seeds=(1,)).end(), offset=0.1)
-    (found,) = drawn([untrained.section(results, means)])
+    (found,) = with_figures([untrained.section(results, means)])
     table = found.tables[0]
     assert row(table, "implicit")["bfi_r"] == pytest.approx(1) and row(table, "sequential")["bfi_r"] == pytest.approx(-1)
     assert row(table, "implicit")["bfi_bias"] == pytest.approx(0.1) and row(table, "implicit")["bfi_basins"] == 12
@@ -57,7 +57,7 @@ def test_trials_that_left_nothing_of_the_kind(toy):
 
 def test_parameters_near_their_bounds_are_counted(toy):
     results, _ = kept(toy.write(seeds=(1, 2)).end())
-    (found,) = drawn([parameters.section(results)])
+    (found,) = with_figures([parameters.section(results)])
     assert row(found.tables[0], "implicit")["FC"] == 25 and row(found.tables[0], "implicit")["BETA"] == 0
     detail = found.folded[0].data.set_index(["arm", "parameter"]).loc[("implicit", "BETA")]
     assert detail["reaching"] == 100 and detail["near_high"] == 0 and detail["daily"] == "yes" and detail["high"] == 6

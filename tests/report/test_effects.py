@@ -6,7 +6,7 @@ from studyhub.report import claims, effects
 from studyhub.report.beside import all_of
 from studyhub.report.collect import collect
 from studyhub.report.figures import Effect, critical_difference, forest
-from studyhub.report.page import drawn
+from studyhub.report.page import with_figures
 from studyhub.stats.compare import compare, explore
 
 ARMS = ("sequential", "implicit", "third")
@@ -15,7 +15,7 @@ ARMS = ("sequential", "implicit", "third")
 def section(results):
     comparisons = compare(results.scores, effects.declared(results), places=results.basins)
     explored = explore(results.scores, effects.others(results), places=results.basins)
-    (found,) = drawn([effects.section(results, comparisons, explored)])
+    (found,) = with_figures([effects.section(results, comparisons, explored)])
     return found
 
 

@@ -6,7 +6,7 @@ from drawings import marks, texts
 
 from studyhub.report import split
 from studyhub.report.collect import collect
-from studyhub.report.page import drawn
+from studyhub.report.page import with_figures
 from studyhub.report.render import report
 
 BASINS = tuple(f"0{i:02d}" for i in range(12))
@@ -18,7 +18,7 @@ FLAGGED = {
 
 
 def found(toy):
-    (section,) = drawn([split.section(collect(toy.store, "toy"))])
+    (section,) = with_figures([split.section(collect(toy.store, "toy"))])
     return section
 
 

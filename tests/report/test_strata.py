@@ -22,7 +22,7 @@ def drawing(toy, attributes=None):
 
 def test_climate_groups_and_thirds_by_aridity(toy):
     results, drawn = drawing(toy, {"aridity": np.linspace(0.5, 2, 12)})
-    (found,) = page.drawn([strata.section(results, drawn)])
+    (found,) = page.with_figures([strata.section(results, drawn)])
     table = found.tables[0].data
     assert table["kind"].tolist() == ["climate group"] * 2 + ["aridity (PET/P)"] * 3
     assert table["basins"].tolist() == [6, 6, 4, 4, 4]

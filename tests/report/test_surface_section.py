@@ -13,7 +13,7 @@ from studyhub.report import figures, surface
 from studyhub.report.collect import collect
 from studyhub.report.drawing.svg import themed
 from studyhub.report.figures import Plane
-from studyhub.report.page import drawn
+from studyhub.report.page import with_figures
 
 FC, BETA = Parameter("FC", "field capacity", "mm", 50.0, 1000.0), Parameter("BETA", "shape of recharge", "-", 1.0, 6.0)
 PLANE = Plane(FC, BETA, "kge")
@@ -86,7 +86,7 @@ def test_flat_and_empty_surfaces():
 
 def of(toy, *tables: pd.DataFrame):
     pd.concat(tables).to_parquet(toy.store.study_folder("toy") / "surfaces.parquet")
-    (section,) = drawn([surface.section(collect(toy.store, "toy"))])
+    (section,) = with_figures([surface.section(collect(toy.store, "toy"))])
     return section
 
 
